@@ -1,0 +1,102 @@
+"""A message under way: what was settled when it was accepted, and how far each recipient has come.
+
+`Message` never changes after the 250. `Progress` is replaced as a whole by each attempt. Both are written to the spool
+as they stand here, field by field in this order: a new field goes to the end and has a default.
+"""
+
+from enum import IntEnum
+from typing import Final
+
+from msgspec import Struct
+
+from outgate.mail.address import ForwardPath, ReversePath
+
+QueueId = str  # 13 characters of `QUEUE_ID_ALPHABET`, unique in an installation; see `queue_id`
+
+QUEUE_ID_ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: sorts by time, no look-alikes
+
+
+class ContentNeeds(IntEnum):
+    """What the next hop must offer, as bits: without it the message becomes a DSN, never a conversion."""
+
+    NOTHING = 0
+    EIGHT_BIT = 1  # 8BITMIME, RFC 6152
+    UTF8 = 2  # SMTPUTF8, RFC 6531
+    CHUNKING = 4  # BDAT: bare CR or LF, or no CR LF at the end, RFC 3030
+
+
+class Message(Struct, frozen=True, array_like=True):
+    """What stands from the 250 on.
+
+    trace: our Received line (RFC 5321 §4.4) with its CR LF, that goes out in front of the content.
+    size_octets: of the content as it came, without `trace`. needs: bits of `ContentNeeds`.
+    received_at, all times: seconds since the epoch, UTC.
+    customer_id: empty for Outgate's own mail (DSNs and notices).
+    message_id_field, subject: from the header, for people who look for the message; never trusted.
+    """
+
+    queue_id: QueueId
+    customer_id: str
+    received_at: float
+    reverse_path: ReversePath
+    forward_paths: tuple[ForwardPath, ...]
+    size_octets: int
+    needs: int
+    trace: bytes
+    reason: str
+    source: str = ""
+    hello_name: str = ""
+    message_id_field: str = ""
+    subject: str = ""
+
+
+class Status(IntEnum):
+    """How one recipient stands."""
+
+    PENDING = 0
+    RELAYED = 1  # the next hop has taken responsibility with its 250
+    FAILED = 2  # for good; a DSN is due, or was not allowed
+
+
+class RecipientProgress(Struct, frozen=True, array_like=True, gc=False):
+    """One recipient's state. reply: the last reply or the last local reason, one line; next_hop: who gave it."""
+
+    status: Status = Status.PENDING
+    reply: str = ""
+    next_hop: str = ""
+
+
+class Progress(Struct, frozen=True, array_like=True):
+    """How far a message has come. recipients: parallel to `Message.forward_paths`.
+
+    attempts: rounds of delivery that have ended. next_attempt_at: not tried before; 0.0 is at once.
+    held: waits for a person, whatever the time. tries_begun: attempts that were begun and not seen to end, so that a
+    message that kills its worker can be set aside.
+    """
+
+    recipients: tuple[RecipientProgress, ...]
+    attempts: int = 0
+    next_attempt_at: float = 0.0
+    held: bool = False
+    tries_begun: int = 0
+
+
+_FRESH = RecipientProgress()
+
+
+def fresh_progress(recipients: int) -> Progress:
+    """Nothing tried yet."""
+    return Progress((_FRESH,) * recipients)
+
+
+def queue_id(milliseconds: int, worker: int, counter: int) -> QueueId:
+    """An id from the time (41 bits: until 2039), the worker's number (0 to 1023) and a counter (16,384 a millisecond).
+
+    Pure: who calls keeps the counter and gives a time that never goes back.
+    """
+    number = ((milliseconds & 0x1FFFFFFFFFF) << 24) | ((worker & 0x3FF) << 14) | (counter & 0x3FFF)
+    characters = []
+    for _ in range(13):
+        characters.append(QUEUE_ID_ALPHABET[number & 31])
+        number >>= 5
+    return "".join(reversed(characters))
