@@ -32,7 +32,8 @@ class Message(Struct, frozen=True, array_like=True):
     size_octets: of the content as it came, without `trace`. needs: bits of `ContentNeeds`.
     received_at, all times: seconds since the epoch, UTC.
     customer_id: empty for Outgate's own mail (DSNs and notices).
-    message_id_field, subject: from the header, for people who look for the message; never trusted.
+    message_id_field, subject, header_from: from the header, for people who look for the message; never trusted.
+    tls: protocol and cipher of the connection that it came by, or empty.
     """
 
     queue_id: QueueId
@@ -48,6 +49,8 @@ class Message(Struct, frozen=True, array_like=True):
     hello_name: str = ""
     message_id_field: str = ""
     subject: str = ""
+    header_from: str = ""
+    tls: str = ""
 
 
 class Status(IntEnum):

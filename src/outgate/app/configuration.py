@@ -1,0 +1,274 @@
+"""The operator's settings: one TOML file, every key with a default. docs/configuration.md is made from this module.
+
+A key that does not exist, a value of the wrong type or out of range is an error that names the key and the remedy.
+"""
+
+import difflib
+import os
+import socket
+import tomllib
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta, Struct
+
+PATH_VARIABLE: Final = "OUTGATE_CONFIG"
+DEFAULT_PATH: Final = Path("/etc/outgate/outgate.toml")
+SIZE_DEFAULT: Final = 157_286_400  # octets, 150 MiB: what Exchange Online may send (SIZE 157286400)
+
+Positive = Annotated[int, Meta(ge=1)]
+Port = Annotated[int, Meta(ge=1, le=65535)]
+Seconds = Annotated[float, Meta(gt=0)]
+
+
+class ConfigurationError(Exception):
+    """The text names the file, the key and the remedy."""
+
+
+class Listener(Struct, frozen=True, forbid_unknown_fields=True):
+    """One address and port that SMTP is spoken on."""
+
+    address: Annotated[str, Meta(description="IP address to listen on; `0.0.0.0` or `::` for all")] = "0.0.0.0"  # noqa: S104
+    port: Annotated[int, Meta(ge=0, le=65535, description="TCP port; 0 takes any free one")] = 25
+    proxies: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Networks of load balancers that put a PROXY header (v1 or v2) in front of each connection. "
+            "If any is named, connections from elsewhere are closed"
+        ),
+    ] = ()
+
+
+class Tls(Struct, frozen=True, forbid_unknown_fields=True):
+    """The certificate that STARTTLS shows. Read again when a file changes and on SIGHUP."""
+
+    certificate: Annotated[
+        str, Meta(description="PEM file, the full chain; empty: a self-signed one is made in the state directory")
+    ] = ""
+    key: Annotated[str, Meta(description="PEM file of the private key")] = ""
+
+
+class Limits(Struct, frozen=True, forbid_unknown_fields=True):
+    """What one peer, and all of them, may use."""
+
+    message_size_octets: Annotated[int, Meta(ge=65_536, description="Largest message, as announced by SIZE")] = (
+        SIZE_DEFAULT
+    )
+    recipients: Annotated[int, Meta(ge=100, description="Recipients of one message; RFC 5321 demands at least 100")] = (
+        1_000
+    )
+    connections: Annotated[Positive, Meta(description="Connections to one worker at a time; more get 421")] = 5_000
+    connections_per_address: Annotated[
+        Positive, Meta(description="Of these, from one address that is a declared source")
+    ] = 1_000
+    connections_per_stranger: Annotated[
+        Positive, Meta(description="Of these, from one address that is no declared source")
+    ] = 20
+    idle_seconds: Annotated[
+        Seconds, Meta(description="Silence after which a connection is closed with 421; RFC 5321 demands 300")
+    ] = 300.0
+    stranger_idle_seconds: Annotated[
+        Seconds, Meta(description="The same for an address that is no declared source")
+    ] = 30.0
+    errors: Annotated[Positive, Meta(description="Commands in error in one connection; more get 421")] = 20
+    hops: Annotated[
+        Positive, Meta(description="Received fields from which on a message is taken to be in a loop (RFC 5321 6.3)")
+    ] = 100
+    stranger_greeting_delay_seconds: Annotated[
+        float, Meta(ge=0, description="Pause before the greeting to a stranger; who talks meanwhile is refused")
+    ] = 0.3
+
+
+class Delivery(Struct, frozen=True, forbid_unknown_fields=True):
+    """How mail leaves."""
+
+    retry_intervals_seconds: Annotated[
+        tuple[Seconds, ...], Meta(min_length=1, description="Pauses between attempts; the last one repeats")
+    ] = (60, 300, 900, 1_800, 3_600, 7_200, 14_400)
+    expiry_seconds: Annotated[Seconds, Meta(description="Age at which an undelivered message is returned")] = 172_800.0
+    smtp_port: Annotated[Port, Meta(description="Port of the hosts that MX records name")] = 25
+    nameservers: Annotated[
+        tuple[str, ...], Meta(description="DNS servers, `address` or `address:port`; empty: those of the system")
+    ] = ()
+    allow_private_next_hops: Annotated[
+        bool, Meta(description="May mail go to loopback and private addresses? For laboratories and inner relays")
+    ] = False
+    ca_file: Annotated[
+        str, Meta(description="PEM file of trusted authorities for verified sender relays; empty: the system's")
+    ] = ""
+    destination_connections: Annotated[Positive, Meta(description="Connections to one next hop at a time")] = 20
+    connections: Annotated[Positive, Meta(description="Connections to all next hops at a time")] = 500
+    connect_seconds: Annotated[Seconds, Meta(description="Time for one TCP connection to come about")] = 30.0
+    idle_seconds: Annotated[Seconds, Meta(description="How long an unused connection is kept for the next message")] = (
+        5.0
+    )
+
+
+class Spool(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where accepted messages are kept until they are delivered."""
+
+    segment_octets: Annotated[int, Meta(ge=1_048_576, description="Size of one file of the log")] = 67_108_864
+    reserve_octets: Annotated[
+        int, Meta(ge=0, description="Room on the disk that mail never takes; below it, 452 4.3.1")
+    ] = 268_435_456
+    event_quota_octets: Annotated[
+        int, Meta(ge=1_048_576, description="Room for events that could not be shipped yet; the oldest go first")
+    ] = 1_073_741_824
+
+
+class Health(Struct, frozen=True, forbid_unknown_fields=True):
+    """The address of `/healthz` and `/metrics` (Prometheus). Keep it on loopback: it asks nobody who they are."""
+
+    address: Annotated[str, Meta(description="IP address; empty: no health address")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535, description="TCP port; 0 takes any free one")] = 9465
+
+
+class Configuration(Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole file."""
+
+    state: Annotated[str, Meta(description="Directory of spool, database, sockets, logs")] = "/var/lib/outgate"
+    host_name: Annotated[
+        str, Meta(description="Our name in greeting, EHLO, Received and DSN; empty: the machine's own")
+    ] = ""
+    node: Annotated[str, Meta(description="This machine's name among several; empty: the host name's first label")] = ""
+    user: Annotated[str, Meta(description="Account to run as after the ports are open; empty: whoever starts it")] = ""
+    workers: Annotated[int, Meta(ge=1, le=64, description="Worker processes; each has a spool of its own")] = 1
+    database: Annotated[
+        str,
+        Meta(description="`sqlite:///path` or `postgresql://user@host/name`; empty: SQLite in the state directory"),
+    ] = ""
+    log: Annotated[
+        str, Meta(description="File for the log, one JSON object a line; `-` is standard output; empty: log/ in state")
+    ] = ""
+    allow_private_sources: Annotated[
+        bool, Meta(description="May customers declare private and loopback addresses as sources? For laboratories")
+    ] = False
+    postmaster: Annotated[
+        str, Meta(description="Mailbox that mail for our own postmaster is sent on to (RFC 5321 4.5.1)")
+    ] = ""
+    listeners: Annotated[tuple[Listener, ...], Meta(min_length=1)] = (Listener(),)
+    tls: Tls = msgspec.field(default_factory=Tls)
+    limits: Limits = msgspec.field(default_factory=Limits)
+    delivery: Delivery = msgspec.field(default_factory=Delivery)
+    spool: Spool = msgspec.field(default_factory=Spool)
+    health: Health = msgspec.field(default_factory=Health)
+
+    # What follows from the settings; paths of everything that the processes share.
+
+    @property
+    def state_directory(self) -> Path:
+        return Path(self.state).absolute()
+
+    @property
+    def database_address(self) -> str:
+        return self.database or f"sqlite:///{self.state_directory / 'outgate.sqlite3'}"
+
+    @property
+    def clerk_socket(self) -> Path:
+        return self.state_directory / "run" / "clerk.sock"
+
+    def worker_name(self, number: int) -> str:
+        return f"{self.node}/{number}"
+
+    def worker_directory(self, number: int) -> Path:
+        return self.state_directory / "workers" / str(number)
+
+    def control_socket(self, number: int) -> Path:
+        return self.state_directory / "run" / f"worker-{number}.sock"
+
+    @property
+    def log_path(self) -> Path | None:
+        """None is standard output."""
+        if self.log == "-":
+            return None
+        return Path(self.log) if self.log else self.state_directory / "log" / "outgate.log"
+
+
+def load(path: Path | None = None) -> Configuration:
+    """The settings of `path`, of the file that OUTGATE_CONFIG names, or the defaults if there is no file.
+
+    Raises: ConfigurationError.
+    """
+    if path is None:
+        named = os.environ.get(PATH_VARIABLE)
+        path = Path(named) if named else DEFAULT_PATH
+        if not named and not path.exists():
+            return complete(Configuration())
+    try:
+        table = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: is not TOML: {error}") from error
+    return complete(parse(table, str(path)))
+
+
+def parse(table: dict[str, Any], origin: str) -> Configuration:
+    """Settings from a TOML table. Raises: ConfigurationError."""
+    _check_keys(table, Configuration, "", origin)
+    try:
+        configuration = msgspec.convert(table, Configuration)
+    except msgspec.ValidationError as error:
+        text, _, place = str(error).partition(" - at `$.")
+        raise ConfigurationError(f"{origin}: {place.rstrip('`') or 'the file'}: {text[0].lower()}{text[1:]}") from error
+    _check_meaning(configuration, origin)
+    return configuration
+
+
+def complete(configuration: Configuration) -> Configuration:
+    """The same with this machine's names where none were given."""
+    host_name = configuration.host_name or socket.getfqdn()
+    node = configuration.node or host_name.partition(".")[0]
+    return msgspec.structs.replace(configuration, host_name=host_name, node=node)
+
+
+def render(configuration: Configuration) -> bytes:
+    """For the child processes; `unrender` is its inverse."""
+    return msgspec.json.encode(configuration)
+
+
+def unrender(octets: bytes) -> Configuration:
+    return msgspec.json.decode(octets, type=Configuration)
+
+
+def _check_keys(table: dict[str, Any], struct: type[Struct], place: str, origin: str) -> None:
+    """msgspec says which key is unknown; this also says which one was probably meant."""
+    fields = {field.name: field.type for field in msgspec.structs.fields(struct)}
+    for key, value in table.items():
+        where = f"{place}{key}"
+        if key not in fields:
+            near = difflib.get_close_matches(key, fields, 1)
+            hint = f"; did you mean `{place}{near[0]}`?" if near else f"; known are: {', '.join(sorted(fields))}"
+            raise ConfigurationError(f"{origin}: {where}: there is no such setting{hint}")
+        section = SECTIONS.get(where)
+        if section and isinstance(value, dict):
+            _check_keys(value, section, f"{where}.", origin)
+        elif section and isinstance(value, list):
+            for index, item in enumerate(value):
+                if isinstance(item, dict):
+                    _check_keys(item, section, f"{where}[{index}].", origin)
+
+
+SECTIONS: Final[dict[str, type[Struct]]] = {
+    "listeners": Listener,
+    "tls": Tls,
+    "limits": Limits,
+    "delivery": Delivery,
+    "spool": Spool,
+    "health": Health,
+}
+
+
+def _check_meaning(configuration: Configuration, origin: str) -> None:
+    if bool(configuration.tls.certificate) != bool(configuration.tls.key):
+        raise ConfigurationError(f"{origin}: tls: give both `certificate` and `key`, or neither")
+    for index, listener in enumerate(configuration.listeners):
+        for proxy in listener.proxies:
+            try:
+                ip_network(proxy)
+            except ValueError as error:
+                raise ConfigurationError(
+                    f"{origin}: listeners[{index}].proxies: {proxy!r} is not an address or network: {error}"
+                ) from error
