@@ -47,10 +47,16 @@ FromWorker = Follow | Acknowledge | CommandDone
 
 
 class Documents(Struct, frozen=True, tag="documents"):
-    """Changed documents, ascending by revision. With these the worker is at `up_to`."""
+    """Changed documents, ascending by revision. With these the worker is at `up_to`.
+
+    is_complete: the worker forgets all that it holds before it takes these, and knows itself not to be current until
+    the next `Current`: everything comes anew, in this frame and those behind it, since the database was restored from a
+    backup and the worker follows a history that is no more. `up_to` may then be lower than what the worker was at.
+    """
 
     items: tuple[PolicyItem, ...]
     up_to: int
+    is_complete: bool = False
 
 
 class Current(Struct, frozen=True, tag="current"):
