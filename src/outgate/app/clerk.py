@@ -1,0 +1,73 @@
+"""The clerk process: what the two planes have to say to each other passes here.
+
+Policy and commands go from the database to the workers of this machine, acknowledgements and events from the workers to
+the database. Mail does not pass here: when the clerk or the database is away, the workers go on from what they know.
+"""
+
+import asyncio
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+import uvloop
+
+from outgate.app.child import on_end, read_orders
+from outgate.app.configuration import Configuration
+from outgate.app.log import LogFile
+from outgate.contract.wire import Answer, Failed, Measured, Question, Statistics
+from outgate.net.control import ControlServer
+from outgate.portal.start import start_django
+
+NICENESS: Final = 5  # mail comes first: events may be late, and what people see of them too
+
+
+def control_socket(configuration: Configuration) -> Path:
+    """Where the clerk answers `Statistics`."""
+    return configuration.clerk_socket.with_name("clerk-control.sock")
+
+
+async def _serve(configuration: Configuration, log: LogFile) -> None:
+    from outgate.app.clerk_service import Clerk, ClerkSettings  # noqa: PLC0415 - its models need Django set up
+
+    workers = configuration.state_directory / "workers"
+
+    def event_logs() -> Iterable[tuple[str, Path]]:
+        """Also of workers that are no more, as long as their directories are there."""
+        for directory in sorted(workers.glob("*/spool/events")):
+            yield f"{configuration.node}/{directory.parts[-3]}", directory
+
+    stop = asyncio.Event()
+    on_end(asyncio.get_running_loop(), stop.set)
+    clerk = Clerk(ClerkSettings(configuration.clerk_socket, event_logs), log)
+
+    def answer(question: Question) -> Answer:
+        if isinstance(question, Statistics):
+            return Measured(clerk.statistics())
+        return Failed("the clerk has no queue: ask a worker")
+
+    control = ControlServer(control_socket(configuration), answer)
+    await control.start()
+    try:
+        await clerk.serve(stop)
+    finally:
+        await control.stop()
+
+
+def main() -> None:
+    configuration = read_orders().configuration
+    os.nice(NICENESS)
+    log = LogFile(configuration.log_path, "clerk")
+    start_django(
+        state=configuration.state_directory,
+        database=configuration.database_address,
+        allow_private=configuration.allow_private_sources,
+    )
+    try:
+        uvloop.run(_serve(configuration, log))
+    finally:
+        log.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""What the commands on the control plane's database have in common."""
+# ruff: noqa: PLC0415 - Django takes half a second to import: only the command that needs it does
+
+import getpass
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from outgate.app.commands.settings import settings_of
+
+if TYPE_CHECKING:
+    from outgate.portal.accounts.audit import Actor
+
+WIDTH_WITHOUT_TERMINAL: Final = 200  # columns of a table that goes into a file or a pipe
+
+
+@contextmanager
+def control_plane(context: typer.Context) -> Iterator[None]:
+    """Django, set up on the operator's settings, with the tables of this version. What goes wrong with the database, or
+    with what the person gave, ends the command with a text."""
+    configuration = settings_of(context)
+    from django.db import Error
+
+    from outgate.portal.customers.selectors import NoSuchCustomer
+    from outgate.portal.environment import BadEnvironment
+    from outgate.portal.errors import Invalid
+    from outgate.portal.start import migrate, start_django
+
+    try:
+        start_django(
+            state=configuration.state_directory,
+            database=configuration.database_address,
+            allow_private=configuration.allow_private_sources,
+        )
+        migrate()
+    except BadEnvironment as error:
+        fail(str(error), code=2)
+    except (Error, OSError) as error:
+        fail(f"the database cannot be used: {str(error).strip()}. Look at `database` and `state` in the settings")
+    try:
+        yield
+    except (NoSuchCustomer, Invalid) as error:
+        fail(error.public_message)
+    except Error as error:
+        fail(f"the database failed: {str(error).strip()}. Nothing was changed")
+
+
+def actor() -> "Actor":
+    """Who works at this command line, for the audit log: the account, and the one that it was before sudo."""
+    from outgate.portal.accounts.audit import Actor
+
+    name = os.environ.get("SUDO_USER") or getpass.getuser()
+    return Actor(f"{name} at the command line")
+
+
+def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    table = Table(box=None, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    Console(width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL, highlight=False).print(table)
+
+
+def print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2))
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask, unless `yes`. Where nobody can be asked, or the answer is no, the command ends."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        fail(f"{question} Nobody is there to ask: give --yes")
+    if not typer.confirm(question):
+        fail("nothing was changed")
+
+
+def fail(text: str, code: int = 1) -> NoReturn:
+    """code: 1 is "not done", 2 is "what was given is wrong"."""
+    print(f"outgate: {text}", file=sys.stderr)
+    raise typer.Exit(code)

@@ -1,0 +1,104 @@
+"""What the environment says of this installation's control plane: where its state and its database are.
+
+Pure: turns strings into values. `settings` makes Django's settings of them.
+"""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+STATE_VARIABLE: Final = "OUTGATE_STATE"
+DATABASE_VARIABLE: Final = "OUTGATE_DATABASE"
+ALLOW_PRIVATE_VARIABLE: Final = "OUTGATE_ALLOW_PRIVATE"
+STATE_DEFAULT: Final = "var"
+
+DEFAULT_ALIAS: Final = "default"
+TRACKER_ALIAS: Final = "tracker"
+
+SQLITE_WAIT_SECONDS: Final = 20  # for another writer; transactions here are short, so that this is long
+POSTGRESQL_CONNECT_SECONDS: Final = 5
+POSTGRESQL_SILENCE_MILLISECONDS: Final = 15_000  # after which an unanswered connection counts as lost
+
+# WAL: readers never wait for the writer. FULL: a policy or an event that was confirmed survives a power failure.
+SQLITE_PRAGMAS: Final = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY"
+
+
+class BadEnvironment(Exception):
+    """A variable has a value that nobody can follow. The text names the variable and the remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """state: directory of everything that is kept. databases: Django's DATABASES.
+
+    tracker_alias: the database of the tracker's tables: a file of its own on SQLite, so that the flood of events never
+    makes the portal wait; the one database on PostgreSQL.
+    """
+
+    state: Path
+    databases: dict[str, dict[str, Any]]
+    tracker_alias: str
+    allow_private_addresses: bool
+
+    @classmethod
+    def read(cls, variables: Mapping[str, str], process_id: int) -> Self:
+        """`process_id` keeps the test databases of two runs apart. Raises: BadEnvironment."""
+        state = Path(variables.get(STATE_VARIABLE) or STATE_DEFAULT).absolute()
+        url = variables.get(DATABASE_VARIABLE) or f"sqlite:///{state / 'outgate.sqlite3'}"
+        parts = urlsplit(url)
+        allow_private = variables.get(ALLOW_PRIVATE_VARIABLE, "") not in ("", "0")
+        if parts.scheme == "sqlite" and not parts.netloc and parts.path.startswith("/"):
+            return cls(state, _sqlite(Path(unquote(parts.path)), process_id), TRACKER_ALIAS, allow_private)
+        if parts.scheme in ("postgresql", "postgres") and parts.path.strip("/"):
+            return cls(state, {DEFAULT_ALIAS: _postgresql(url)}, DEFAULT_ALIAS, allow_private)
+        raise BadEnvironment(
+            f"{DATABASE_VARIABLE} is {url!r}. Write sqlite:///path/to/outgate.sqlite3 or "
+            "postgresql://user:password@host:port/name"
+        )
+
+
+def _sqlite(path: Path, process_id: int) -> dict[str, dict[str, Any]]:
+    # urlsplit leaves "//var/x" of "sqlite:////var/x" and "/var/x" of "sqlite:///var/x": both are the absolute path.
+    path = Path("/", *path.parts[1:])
+    return {
+        DEFAULT_ALIAS: _sqlite_file(path, process_id),
+        TRACKER_ALIAS: _sqlite_file(path.with_stem(f"{path.stem}-tracker"), process_id),
+    }
+
+
+def _sqlite_file(path: Path, process_id: int) -> dict[str, Any]:
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": str(path),
+        "OPTIONS": {
+            "timeout": SQLITE_WAIT_SECONDS,
+            # A transaction that reads first and writes later would fail at once, without waiting, if another had
+            # written meanwhile: so every transaction takes the write lock when it begins.
+            "transaction_mode": "IMMEDIATE",
+            "init_command": SQLITE_PRAGMAS,
+        },
+        # Tests need a real file too: threads that share a database in memory do not wait for each other's locks.
+        "TEST": {"NAME": str(Path(tempfile.gettempdir(), f"outgate-test-{process_id}-{path.name}"))},
+    }
+
+
+def _postgresql(url: str) -> dict[str, Any]:
+    parts = urlsplit(url)
+    options: dict[str, Any] = {
+        "connect_timeout": POSTGRESQL_CONNECT_SECONDS,
+        "tcp_user_timeout": POSTGRESQL_SILENCE_MILLISECONDS,
+        **dict(parse_qsl(parts.query)),
+    }
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": options.pop("host", None) or parts.hostname or "",
+        "PORT": str(parts.port or ""),
+        "OPTIONS": options,
+        "TEST": {},
+    }

@@ -1,0 +1,90 @@
+"""Reads the feeds. Cheap: the clerk asks several times a second."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from outgate.contract.policy import PolicyItem
+from outgate.contract.wire import DOCUMENTS_PER_FRAME, Documents, Ordered
+from outgate.portal.feed.changes import HEAD_ID
+from outgate.portal.feed.codec import decode_command, decode_document
+from outgate.portal.feed.models import CommandReport, FeedHead, OrderedCommand, PolicyDocument, WorkerState
+
+# A worker beats each second and the clerk writes that down every few; one that is silent for longer is taken to be
+# gone, and no activation waits for it. Should it live after all, then without a confirmed feed, so that it refuses
+# nobody for good.
+WORKER_LIVE_SECONDS: Final = 15
+DOCUMENTS_OCTETS_PER_FRAME: Final = 8 * 1024 * 1024  # well below `wire.FRAME_MAX`, whatever customers list
+COMMAND_DAYS: Final = 7  # longer than any message stays in a queue
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """revision: the newest. complete_below: see `FeedHead`."""
+
+    revision: int
+    complete_below: int
+
+
+def head() -> Head:
+    row = FeedHead.objects.filter(pk=HEAD_ID).values_list("revision", "complete_below").first()
+    return Head(*row) if row else Head(0, 0)
+
+
+def documents_since(
+    revision: int,
+    limit: int = DOCUMENTS_PER_FRAME,
+    limit_octets: int = DOCUMENTS_OCTETS_PER_FRAME,
+) -> Documents:
+    """What changed after `revision`, oldest change first, as one frame takes it.
+
+    `up_to` is the newest revision if that is all, else that of the last item: ask again from there. No document is
+    stepped over, whatever is written meanwhile; one that changes between two calls comes with the second.
+    """
+    newest = head().revision  # before the documents: those up to here are all visible below
+    rows = (
+        PolicyDocument.objects.filter(revision__gt=revision)
+        .order_by("revision")
+        .values_list("key", "revision", "body")[:limit]
+    )
+    items: list[PolicyItem] = []
+    octets = 0
+    is_cut = False
+    for key, number, body in rows.iterator(chunk_size=100):
+        if items and octets + len(body) > limit_octets:
+            is_cut = True
+            break
+        octets += len(body)
+        items.append(PolicyItem(key, number, decode_document(body)))
+    if items and (is_cut or len(items) == limit):
+        return Documents(tuple(items), items[-1].revision)
+    return Documents(tuple(items), max(newest, items[-1].revision if items else revision))
+
+
+def document_revision(key: str) -> int:
+    """The revision of the document under `key`; 0 if there is none."""
+    return PolicyDocument.objects.filter(key=key).values_list("revision", flat=True).first() or 0
+
+
+def live_workers(now: datetime) -> list[WorkerState]:
+    """The workers that were heard within `WORKER_LIVE_SECONDS`, by name."""
+    since = now - timedelta(seconds=WORKER_LIVE_SECONDS)
+    return list(WorkerState.objects.filter(seen_at__gte=since).order_by("worker"))
+
+
+def newest_command(now: datetime) -> int:
+    """The highest number of a command that somebody has still to do; 0 if there is none."""
+    return _undone(now).order_by("-pk").values_list("pk", flat=True).first() or 0
+
+
+def commands_for(worker: str, now: datetime, *, after: int = 0, limit: int = 100) -> list[Ordered]:
+    """What `worker` has still to do, by number, without what it has reported on. after: the number to go on from."""
+    reported = CommandReport.objects.filter(command=OuterRef("pk"), worker=worker)
+    rows = _undone(now).filter(Q(worker="") | Q(worker=worker), pk__gt=after).exclude(Exists(reported)).order_by("pk")
+    return [Ordered(row.pk, decode_command(row.body)) for row in rows[:limit]]
+
+
+def _undone(now: datetime) -> QuerySet[OrderedCommand]:
+    return OrderedCommand.objects.filter(done_at=None, created_at__gte=now - timedelta(days=COMMAND_DAYS))

@@ -1,0 +1,163 @@
+"""Turns what people type into values that the rows may hold, or says why not. Pure.
+
+Every refusal names the field and the remedy, since it is shown as it stands on the page and on the command line.
+"""
+
+import re
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Final
+
+from outgate.mail.address import AddressError, Path, canonical_domain
+from outgate.portal.errors import Invalid
+
+IPV4_PREFIX_MIN: Final = 24  # a wider network is more than one organisation's mail servers
+IPV6_PREFIX_MIN: Final = 48  # what one site is given, RFC 6177 §2
+PORT_MAX: Final = 65535
+
+# The registries of special-purpose addresses (RFC 6890 and its updates), by what we say of them.
+_SPECIAL: Final[dict[str, tuple[str, ...]]] = {
+    "private": ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7", "fec0::/10"),
+    "loopback": ("127.0.0.0/8", "::1/128"),
+    "link-local": ("169.254.0.0/16", "fe80::/10"),
+    "multicast": ("224.0.0.0/4", "ff00::/8"),
+    "documentation": ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32", "3fff::/20"),
+    "reserved": (
+        "0.0.0.0/8",
+        "192.0.0.0/24",
+        "192.88.99.0/24",
+        "198.18.0.0/15",
+        "240.0.0.0/4",
+        "::/128",
+        "::ffff:0:0/96",
+        "64:ff9b::/96",
+        "64:ff9b:1::/48",
+        "100::/64",
+        "2001::/23",
+        "2002::/16",
+        "5f00::/16",
+    ),
+}
+_SPECIAL_NETWORKS: Final = tuple(
+    (ip_network(network), kind) for kind, networks in _SPECIAL.items() for network in networks
+)
+
+
+def parse_domain(field: str, text: str) -> str:
+    """A domain's canonical name. Raises: Invalid."""
+    try:
+        name = canonical_domain(text.strip().removesuffix("."))
+    except AddressError as error:
+        raise Invalid(field, f"{_sentence(str(error))} Enter a name such as example.com.") from error
+    if "." not in name or name.rpartition(".")[2].isdigit():
+        raise Invalid(field, f"{text!r} is not a mail domain. Enter a full name such as example.com.")
+    return name
+
+
+def parse_source(field: str, text: str, *, allow_private: bool) -> str:
+    """An outbound source's network in its one spelling, such as "198.51.100.7/32". Raises: Invalid."""
+    text = text.strip()
+    try:
+        network = ip_network(text)
+    except ValueError as error:
+        raise Invalid(field, _not_a_network(text)) from error
+    kind = special_kind(network)
+    if kind is not None and not (allow_private and kind != "multicast"):
+        noun = "address" if network.num_addresses == 1 else "network"
+        raise Invalid(field, f"{text} is a {kind} {noun}. Enter the public address that your mail leaves from.")
+    minimum = IPV4_PREFIX_MIN if network.version == 4 else IPV6_PREFIX_MIN
+    if network.prefixlen < minimum:
+        raise Invalid(
+            field,
+            f"{text} is too wide: at most a /{minimum} is taken. Enter only the addresses that your mail leaves from.",
+        )
+    return str(network)
+
+
+def special_kind(network: IPv4Network | IPv6Network) -> str | None:
+    """What is special about a network that is not, as a whole, of the public Internet; None if nothing is."""
+    for special, kind in _SPECIAL_NETWORKS:
+        if special.version == network.version and special.overlaps(network):
+            return kind
+    return None
+
+
+def parse_address(field: str, text: str) -> str:
+    """A single IP address in its one spelling. Raises: Invalid."""
+    try:
+        return str(ip_address(text.strip()))
+    except ValueError as error:
+        raise Invalid(field, f"{text!r} is not an IP address. Enter one such as 198.51.100.7.") from error
+
+
+def parse_relay_host(field: str, text: str, *, allow_private: bool) -> str:
+    """A next hop's name or address. Where a name leads is looked at when mail goes there. Raises: Invalid."""
+    text = text.strip()
+    try:
+        address = ip_address(text.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        address = None
+    if address is not None:
+        kind = special_kind(ip_network(address))
+        if kind is not None and not (allow_private and kind != "multicast"):
+            raise Invalid(field, f"{text} is a {kind} address. Enter the public name or address of the host.")
+        return str(address)
+    try:
+        name = canonical_domain(text.removesuffix("."))
+    except AddressError as error:
+        raise Invalid(field, f"{_sentence(str(error))} Enter a name such as relay.example.com.") from error
+    if name.rpartition(".")[2].isdigit():
+        raise Invalid(
+            field, f"{text} is not an address. Enter a name such as relay.example.com, or all of the address."
+        )
+    if not allow_private and ("." not in name or name.endswith((".localhost", ".local", ".internal"))):
+        raise Invalid(field, f"{text} is not a public name. Enter a full name such as relay.example.com.")
+    return name
+
+
+def parse_port(field: str, port: int) -> int:
+    """Raises: Invalid."""
+    if not 1 <= port <= PORT_MAX:
+        raise Invalid(field, f"{port} is not a port. Enter a number from 1 to {PORT_MAX}; mail servers use 25.")
+    return port
+
+
+def parse_auto_forward(field: str, text: str) -> str:
+    """A destination in the form of `CustomerDocument.auto_forwards`. Raises: Invalid."""
+    try:
+        path = Path.parse(text.strip())
+    except AddressError as error:
+        raise Invalid(field, _sentence(str(error))) from error
+    if "." not in path.domain:
+        raise Invalid(field, f"{text!r} is not a public mailbox. Enter an address such as archive@example.com.")
+    return f"{path.local_part}@{path.domain}"
+
+
+def parse_text(field: str, text: str, maximum: int, *, may_be_empty: bool = False) -> str:
+    """One printable line of at most `maximum` characters. Raises: Invalid."""
+    text = text.strip()
+    if not text and not may_be_empty:
+        raise Invalid(field, "This is empty. Enter a text.")
+    if len(text) > maximum:
+        raise Invalid(field, f"This is {len(text)} characters long. Enter at most {maximum}.")
+    if not text.isprintable():
+        raise Invalid(field, "This holds a line break or another control character. Enter one line of text.")
+    return text
+
+
+def parse_slug(field: str, text: str) -> str:
+    """Raises: Invalid."""
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", text):
+        raise Invalid(field, f"{text!r} is not an id. Enter 1 to 63 of a-z, 0-9 and hyphens, such as example-ltd.")
+    return text
+
+
+def _not_a_network(text: str) -> str:
+    try:
+        wide = ip_network(text, strict=False)
+    except ValueError:
+        return f"{text!r} is not an IP address or network. Enter one such as 198.51.100.7 or 2001:db8:7::/48."
+    return f"{text} names both a network and a host. Enter {wide} for the network, or {text.partition('/')[0]}."
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith(".") else f"{text}."

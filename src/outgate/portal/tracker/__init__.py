@@ -1,0 +1,1 @@
+"""What became of each message, from the workers' events."""
