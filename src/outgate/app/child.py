@@ -1,0 +1,55 @@
+"""What a child process is told by its supervisor, and how it knows that the supervisor is gone.
+
+The supervisor writes one line of JSON to the child's standard input and keeps the pipe open. The end of the pipe is the
+end of the supervisor, however it came: then the child ends as if told to.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from outgate.app.configuration import Configuration
+
+ORDERS_MAX: Final = 1024 * 1024  # octets
+
+
+class Orders(Struct, frozen=True):
+    """number: the worker's, 0 for others. sockets: inherited listening sockets, one for each of the listeners."""
+
+    configuration: Configuration
+    number: int = 0
+    sockets: tuple[int, ...] = ()
+
+
+def write_orders(orders: Orders) -> bytes:
+    return msgspec.json.encode(orders) + b"\n"
+
+
+def read_orders(descriptor: int = 0) -> Orders:
+    """Raises: SystemExit if this is no child of a supervisor."""
+    octets = b""
+    while not octets.endswith(b"\n"):
+        piece = os.read(descriptor, 65_536)
+        if not piece or len(octets) > ORDERS_MAX:
+            raise SystemExit("this process is started by `outgate up`, not by hand")
+        octets += piece
+    return msgspec.json.decode(octets, type=Orders)
+
+
+def on_end(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
+    """Call `stop` on SIGTERM and when the supervisor is gone. SIGINT is the supervisor's affair."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    loop.add_signal_handler(signal.SIGTERM, stop)
+
+    def look() -> None:
+        if not os.read(0, 65_536):
+            loop.remove_reader(0)
+            stop()
+
+    os.set_blocking(0, False)
+    loop.add_reader(0, look)

@@ -1,0 +1,207 @@
+"""`outgate queue`: look at queued messages and act on them, by asking the running workers."""
+
+import json
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Annotated, Any, NoReturn
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from outgate.app.commands.settings import settings_of
+from outgate.app.configuration import Configuration
+from outgate.contract.commands import QueueAction, QueueCommand
+from outgate.contract.wire import (
+    Answer,
+    CommandAnswer,
+    Failed,
+    Question,
+    QueuedMessage,
+    QueueList,
+    QueueListed,
+    QueueShow,
+)
+from outgate.net.control import NobodyAnswers, ask
+
+app = typer.Typer(help="Look at queued messages and act on them.", no_args_is_help=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+Ids = Annotated[list[str] | None, typer.Argument(help="Queue ids, as `queue list` shows them.")]
+All = Annotated[bool, typer.Option("--all", help="All messages that match the filters.")]
+CustomerId = Annotated[str, typer.Option("--customer", help="Only of this customer id.")]
+Sender = Annotated[str, typer.Option("--sender", help="Only with this reverse-path.")]
+Recipient = Annotated[str, typer.Option("--recipient", help="Only to this recipient.")]
+
+
+@app.command("list")
+def list_messages(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many messages.")] = 100,
+    after: Annotated[str, typer.Option(help="Go on behind this queue id.")] = "",
+    customer: CustomerId = "",
+    sender: Sender = "",
+    recipient: Recipient = "",
+    held: Annotated[bool | None, typer.Option("--held/--not-held", help="Only held messages, or only others.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List queued messages in the order of their next attempt."""
+    question = QueueList(limit, after, customer, sender, recipient, held)
+    messages, total = _listed(settings_of(context), question)
+    messages = messages[:limit]
+    if as_json:
+        _print_json({"messages": messages, "total": total})
+        return
+    if not messages:
+        print("The queue is empty." if not total else "No message matches.")
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("id", "state", "age", "next attempt", "size", "from", "to", "last reply"):
+        table.add_column(heading, overflow="fold")
+    now = datetime.now(UTC).timestamp()
+    for message in messages:
+        pending = [one for one in message.recipients if one.status == "pending"] or list(message.recipients)
+        more = f" (+{len(message.recipients) - 1})" if len(message.recipients) > 1 else ""
+        table.add_row(
+            message.queue_id,
+            message.state,
+            _duration(now - message.received_at),
+            "-" if message.state != "deferred" else _duration(message.next_attempt_at - now),
+            _size(message.size_octets),
+            message.reverse_path or "<>",
+            pending[0].forward_path + more,
+            next((one.reply for one in pending if one.reply), ""),
+        )
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
+    if total > len(messages):
+        print(f"{len(messages)} of {total} messages; --limit shows more.")
+
+
+@app.command()
+def show(context: typer.Context, queue_id: str, as_json: AsJson = False) -> None:
+    """Show one message with each recipient."""
+    for answer in _ask_all(settings_of(context), QueueShow(queue_id)):
+        if isinstance(answer, QueueListed) and answer.messages:
+            message = answer.messages[0]
+            break
+    else:
+        _fail(f"{queue_id}: there is no such message in the queue (it may have been delivered; see the tracker)")
+    if as_json:
+        _print_json(message)
+        return
+    for name, value in (
+        ("id", message.queue_id),
+        ("state", message.state),
+        ("customer", message.customer_id or "(Outgate itself)"),
+        ("received", _time(message.received_at)),
+        ("attempts", str(message.attempts)),
+        ("next attempt", _time(message.next_attempt_at) if message.state == "deferred" else "-"),
+        ("expires", _time(message.expires_at)),
+        ("size", f"{message.size_octets} octets"),
+        ("source", message.source),
+        ("admitted as", message.reason),
+        ("from", message.reverse_path or "<>"),
+        ("message-id", message.message_id_field),
+        ("subject", message.subject),
+    ):
+        print(f"{name + ':':14}{value}")
+    for recipient in message.recipients:
+        hop = f" [{recipient.next_hop}]" if recipient.next_hop else ""
+        print(f"{'to:':14}{recipient.forward_path} {recipient.status}{hop} {recipient.reply}".rstrip())
+
+
+def _action(action: QueueAction, summary: str, done_word: str) -> None:
+    def command(
+        context: typer.Context,
+        queue_ids: Ids = None,
+        every: All = False,
+        customer: CustomerId = "",
+        sender: Sender = "",
+        recipient: Recipient = "",
+        as_json: AsJson = False,
+    ) -> None:
+        configuration = settings_of(context)
+        ids = tuple(queue_ids or ())
+        if every and ids:
+            _fail("give either queue ids or --all, not both")
+        if every:
+            listed, _ = _listed(configuration, QueueList(1_000_000, "", customer, sender, recipient))
+            ids = tuple(message.queue_id for message in listed)
+        elif not ids:
+            _fail("which messages? Give queue ids, or --all with filters")
+        done: set[str] = set()
+        for answer in _ask_all(configuration, QueueCommand(action, ids, "command line", customer)):
+            if isinstance(answer, CommandAnswer):
+                done.update(answer.result.done)
+            elif isinstance(answer, Failed):
+                _fail(answer.text)
+        absent = [queue_id for queue_id in ids if queue_id not in done]
+        if as_json:
+            _print_json({"done": sorted(done), "absent": absent})
+        else:
+            for queue_id in absent:
+                print(f"{queue_id}: not in the queue", file=sys.stderr)
+            print(f"{len(done)} message{'' if len(done) == 1 else 's'} {done_word}")
+        if absent and not done:
+            raise typer.Exit(1)
+
+    app.command(action.value, help=summary)(command)
+
+
+_action(QueueAction.RETRY, "Try these messages now, whatever the schedule says.", "to be tried now")
+_action(QueueAction.HOLD, "Hold these messages: not tried until released.", "held")
+_action(QueueAction.RELEASE, "End the hold of these messages.", "released")
+_action(QueueAction.DELETE, "Delete these messages, without a notice to their senders.", "deleted")
+
+
+def _ask_all(configuration: Configuration, question: Question) -> Iterable[Answer]:
+    """Every worker's answer. Exits with an error if one does not answer."""
+    for number in range(1, configuration.workers + 1):
+        try:
+            yield ask(configuration.control_socket(number), question)
+        except NobodyAnswers as error:
+            _fail(f"worker {number} does not answer ({error}). Is Outgate running? `outgate up` starts it")
+
+
+def _listed(configuration: Configuration, question: QueueList) -> tuple[list[QueuedMessage], int]:
+    messages: list[QueuedMessage] = []
+    total = 0
+    for answer in _ask_all(configuration, question):
+        if isinstance(answer, Failed):
+            _fail(answer.text)
+        if isinstance(answer, QueueListed):
+            messages.extend(answer.messages)
+            total += answer.total
+    messages.sort(key=lambda message: (message.next_attempt_at, message.queue_id))
+    return messages, total
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(msgspec.to_builtins(value), indent=2))
+
+
+def _fail(text: str) -> NoReturn:
+    print(f"outgate: {text}", file=sys.stderr)
+    raise typer.Exit(1)
+
+
+def _time(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 0:
+        return "now"
+    for limit, size, unit in ((120, 1, "s"), (7_200, 60, "min"), (172_800, 3_600, "h")):
+        if seconds < limit:
+            return f"{int(seconds / size)} {unit}"
+    return f"{int(seconds / 86_400)} d"
+
+
+def _size(octets: int) -> str:
+    for limit, size, unit in ((1_024, 1, "B"), (1_048_576, 1_024, "KiB"), (1 << 40, 1_048_576, "MiB")):
+        if octets < limit:
+            return f"{octets // size} {unit}"
+    return str(octets)

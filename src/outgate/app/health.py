@@ -1,0 +1,136 @@
+"""The health address: `/healthz` for a balancer or watchdog, `/metrics` for Prometheus. Loopback by default.
+
+Runs in the supervisor, in a thread, and asks each worker over its control socket when it is asked itself.
+"""
+
+import json
+import threading
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Final
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from prometheus_client import CollectorRegistry, make_wsgi_app
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from outgate.app.configuration import ConfigurationError
+from outgate.app.metrics import METRICS, MetricKind, split_labels
+from outgate.contract.wire import Measured, Statistics
+from outgate.net.control import NobodyAnswers, ask
+
+if TYPE_CHECKING:
+    from outgate.app.supervisor import Supervisor
+
+ASK_SECONDS: Final = 2.0
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
+        pass
+
+
+class HealthServer:
+    """Serves until `stop`."""
+
+    def __init__(self, supervisor: "Supervisor") -> None:
+        """Raises: ConfigurationError if the address cannot be had."""
+        self._supervisor = supervisor
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(_Workers(supervisor))
+        self._metrics = make_wsgi_app(registry)
+        health = supervisor.configuration.health
+        try:
+            self._server: WSGIServer = make_server(health.address, health.port, self._respond, handler_class=_Quiet)
+        except OSError as error:
+            raise ConfigurationError(
+                f"health: cannot listen on {health.address} port {health.port}: {error.strerror}; choose another port"
+            ) from error
+        self.port = self._server.server_port
+        self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _respond(self, environ: Any, start_response: Any) -> Iterable[bytes]:
+        match environ.get("PATH_INFO"):
+            case "/metrics":
+                return list(self._metrics(environ, start_response))
+            case "/healthz":
+                return [self._health(start_response)]
+            case _:
+                start_response("404 Not Found", [("Content-Type", "text/plain")])
+                return [b"/healthz and /metrics are here\n"]
+
+    def _health(self, start_response: Any) -> bytes:
+        workers = {}
+        for number, values in self._measure():
+            workers[str(number)] = (
+                "does not answer"
+                if values is None
+                else "spool failed"
+                if values.get("outgate_spool_failed")
+                else "stopping"
+                if values.get("outgate_stopping")
+                else "good"
+            )
+        is_good = all(state == "good" for state in workers.values())
+        body = json.dumps({"status": "good" if is_good else "bad", "workers": workers}) + "\n"
+        start_response(
+            "200 OK" if is_good else "503 Service Unavailable",
+            [("Content-Type", "application/json"), ("Cache-Control", "no-store")],
+        )
+        return body.encode()
+
+    def _measure(self) -> Iterator[tuple[int, dict[str, float] | None]]:
+        yield from measure_workers(self._supervisor)
+
+
+def measure_workers(supervisor: "Supervisor") -> Iterator[tuple[int, dict[str, float] | None]]:
+    """Each worker's number and values, None if it does not answer. Blocking."""
+    configuration = supervisor.configuration
+    for number in range(1, configuration.workers + 1):
+        try:
+            answer = ask(configuration.control_socket(number), Statistics(), ASK_SECONDS)
+        except NobodyAnswers:
+            yield number, None
+            continue
+        yield number, answer.values if isinstance(answer, Measured) else None
+
+
+class _Workers(Collector):
+    """Collects at each scrape; keeps nothing."""
+
+    def __init__(self, supervisor: "Supervisor") -> None:
+        self._supervisor = supervisor
+
+    def describe(self) -> list[Metric]:
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        families: dict[str, Metric] = {}
+        up = GaugeMetricFamily("outgate_worker_up", METRICS["outgate_worker_up"].help, labels=["worker"])
+        for number, values in measure_workers(self._supervisor):
+            worker = str(number)
+            up.add_metric([worker], 0.0 if values is None else 1.0)
+            for name, value in sorted((values or {}).items()):
+                base, labels = split_labels(name)
+                metric = METRICS.get(base)
+                if metric is None:
+                    continue
+                family = families.get(base)
+                if family is None:
+                    kind = CounterMetricFamily if metric.kind is MetricKind.COUNTER else GaugeMetricFamily
+                    family = families[base] = kind(base, metric.help, labels=["worker", *labels])
+                family.add_metric([worker, *labels.values()], value)  # type: ignore[attr-defined]
+        restarts = CounterMetricFamily(
+            "outgate_process_restarts", METRICS["outgate_process_restarts"].help, labels=["process"]
+        )
+        for child in self._supervisor.children:
+            restarts.add_metric([child.name], float(child.restarts))
+        yield up
+        yield restarts
+        yield from families.values()

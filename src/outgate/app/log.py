@@ -1,0 +1,92 @@
+"""The log: one JSON object a line, written behind the event loop's back.
+
+Lines are collected and written by a thread of its own every `FLUSH_SECONDS`, so that a slow disk or a full pipe never
+stops mail. A log that cannot be written is counted, never fatal. No content and no subject is ever logged.
+"""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import msgspec
+
+FLUSH_SECONDS: Final = 0.2
+PENDING_MAX: Final = 100_000  # lines in memory; beyond it lines are dropped and counted
+
+_encoder = msgspec.json.Encoder()
+
+
+class Log(Protocol):
+    """Where processes write what happened. `event` is a short kebab-case name; fields are plain values."""
+
+    def write(self, event: str, **fields: Any) -> None: ...
+
+
+class LogFile:
+    """A log file (or standard output). The file is opened anew when it was moved away, so that rotation needs nothing
+    but a rename."""
+
+    def __init__(self, path: Path | None, process: str, now: Callable[[], float] = time.time) -> None:
+        self._path = path
+        self._process = process
+        self._now = now
+        self._lines: list[bytes] = []
+        self._wake = threading.Event()
+        self._is_closing = False
+        self.dropped = 0
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        self._thread = threading.Thread(target=self._run, name="log", daemon=True)
+        self._thread.start()
+
+    def write(self, event: str, **fields: Any) -> None:
+        if len(self._lines) >= PENDING_MAX:
+            self.dropped += 1
+            return
+        line = {"at": round(self._now(), 3), "process": self._process, "event": event, **fields}
+        self._lines.append(_encoder.encode(line))
+
+    def close(self) -> None:
+        """Write what is there. Idempotent."""
+        self._is_closing = True
+        self._wake.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        descriptor = -1
+        while not self._is_closing:
+            self._wake.wait(FLUSH_SECONDS)
+            descriptor = self._flush(descriptor)
+        self._flush(descriptor)
+
+    def _flush(self, descriptor: int) -> int:
+        lines = self._lines[:]  # copied and cut in two steps, each whole: what is appended between them stays
+        if not lines:
+            return descriptor
+        del self._lines[: len(lines)]
+        try:
+            descriptor = self._current(descriptor)
+            data = memoryview(b"\n".join(lines) + b"\n")
+            while data:
+                data = data[os.write(descriptor, data) :]
+        except OSError:
+            self.dropped += len(lines)
+        return descriptor
+
+    def _current(self, descriptor: int) -> int:
+        """The descriptor of the file that stands under our path now."""
+        if self._path is None:
+            return sys.stdout.fileno()
+        if descriptor >= 0:
+            try:
+                ours, theirs = os.fstat(descriptor), self._path.stat()
+                if (ours.st_dev, ours.st_ino) == (theirs.st_dev, theirs.st_ino):
+                    return descriptor
+            except OSError:
+                pass
+            os.close(descriptor)
+        return os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)

@@ -1,0 +1,64 @@
+"""The catalogue of metrics: every name that `/metrics` may show, its kind and meaning. docs/metrics.md is made from it.
+
+Workers report `name` or `name{label="value"}`; the health server adds the worker's number.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+
+class MetricKind(Enum):
+    COUNTER = "counter"  # only grows, from 0 at the start of the process
+    GAUGE = "gauge"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    kind: MetricKind
+    help: str
+
+
+def _counter(help_text: str) -> Metric:
+    return Metric(MetricKind.COUNTER, help_text)
+
+
+def _gauge(help_text: str) -> Metric:
+    return Metric(MetricKind.GAUGE, help_text)
+
+
+METRICS: Final[dict[str, Metric]] = {
+    "outgate_worker_up": _gauge("1 if the worker answers, else 0"),
+    "outgate_process_restarts": _counter("How often a process had to be started again"),
+    "outgate_stopping": _gauge("1 while the worker takes no new mail because it is ending"),
+    "outgate_connections": _gauge("Open SMTP connections from senders"),
+    "outgate_connections_strangers": _gauge("Of these, from addresses that are nobody's declared source"),
+    "outgate_connections_accepted": _counter("SMTP connections taken"),
+    "outgate_connections_turned_away": _counter("SMTP connections answered with 421 because there were too many"),
+    "outgate_connections_timed_out": _counter("SMTP connections closed because the peer was silent"),
+    "outgate_tls_established": _counter("STARTTLS handshakes that succeeded"),
+    "outgate_tls_failed": _counter("STARTTLS handshakes that failed"),
+    "outgate_early_talkers": _counter("Peers that spoke before the greeting"),
+    "outgate_proxy_errors": _counter("Connections without the PROXY header that their listener demands"),
+    "outgate_messages_accepted": _counter("Messages answered with 250"),
+    "outgate_messages_accepted_octets": _counter("Octets of these"),
+    "outgate_refused": _counter("Recipients and messages refused or delayed, by reason"),
+    "outgate_recipients": _counter("Recipients by outcome of an attempt: relayed, deferred, failed"),
+    "outgate_attempts": _counter("Attempts of delivery, by reason"),
+    "outgate_log_lines_dropped": _counter("Lines that could not be written to the log"),
+    "outgate_policy_revision": _gauge("Revision of the policy that the worker has applied"),
+    "outgate_policy_current": _gauge("1 while the clerk confirms that no newer policy exists"),
+    "outgate_policy_documents": _gauge("Policy documents that the worker holds"),
+    "outgate_spool_failed": _gauge("1 if the disk failed and the worker is about to end"),
+    "outgate_spool_full": _gauge("1 while there is no room for new mail"),
+}
+
+_LABELLED: Final = re.compile(r"([a-z_]+)\{(.*)\}")
+_LABEL: Final = re.compile(r'([a-z_]+)="([^"]*)"')
+
+
+def split_labels(name: str) -> tuple[str, dict[str, str]]:
+    """`a{b="c"}` as ("a", {"b": "c"})."""
+    match = _LABELLED.fullmatch(name)
+    return (match[1], dict(_LABEL.findall(match[2]))) if match else (name, {})

@@ -1,0 +1,57 @@
+"""Every event of a worker passes here: into the event log for the clerk, and as one line into the log for people.
+
+No subject and no content is logged. A message has one line when it ends (relayed, failed, refused) and one for each
+deferral; its acceptance is in the event log, not in the lines.
+"""
+
+from dataclasses import dataclass, field
+
+from outgate.app.log import LogFile
+from outgate.contract.events import DeliveryAttempted, Event, MessageAccepted, MessageRefused, encode_event
+from outgate.spool.interface import Spool
+
+
+@dataclass(slots=True)
+class Record:
+    """Takes events on the loop's thread; never blocks."""
+
+    spool: Spool
+    log: LogFile
+    outcomes: dict[str, int] = field(default_factory=dict)  # recipients by outcome
+    attempts: dict[str, int] = field(default_factory=dict)  # attempts by reason
+
+    def take(self, event: Event, *, is_repeated: bool = False) -> None:
+        """Record `event`. is_repeated: it may have been recorded before a crash; no line for people then."""
+        self.spool.record(encode_event(event))
+        if is_repeated or type(event) is MessageAccepted:
+            return
+        if type(event) is DeliveryAttempted:
+            self._log_attempt(event)
+        elif type(event) is MessageRefused:
+            self.log.write(
+                "refused",
+                id=event.queue_id,
+                customer=event.customer_id,
+                source=event.source,
+                hello=event.hello_name,
+                reverse_path=event.reverse_path,
+                forward_paths=event.forward_paths,
+                reason=event.reason,
+                reply=event.reply,
+            )
+
+    def _log_attempt(self, event: DeliveryAttempted) -> None:
+        for outcome in event.outcomes:
+            self.outcomes[outcome.outcome] = self.outcomes.get(outcome.outcome, 0) + 1
+        self.attempts[event.reason] = self.attempts.get(event.reason, 0) + 1
+        self.log.write(
+            "attempted",
+            id=event.queue_id,
+            customer=event.customer_id,
+            next_hop=event.next_hop,
+            tls=event.tls,
+            reason=event.reason,
+            outcomes=event.outcomes,
+            seconds=round(event.duration_seconds, 4),
+            next_attempt_at=event.next_attempt_at,
+        )

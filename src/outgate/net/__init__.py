@@ -1,0 +1,1 @@
+"""Sockets, TLS, DNS, clock: implements what the other packages declare. Moves octets and knows no policy."""

@@ -1,0 +1,407 @@
+"""Accepts SMTP connections and moves their octets between transport and session.
+
+Callbacks all the way, no task for a connection: what arrives is given to the session, each event to the conversation,
+and the replies of one read leave in one write. A conversation answers at once or, while a message is made durable,
+later through `reply_later`; the session waits meanwhile and the transport is not read past a bound.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import Final, Protocol
+
+from outgate.mail.reply import Reply
+from outgate.smtp.events import Event, TlsRequested
+from outgate.smtp.proxy import ProxyError, ProxyHeaderReader
+from outgate.smtp.server import ServerSession, ServerSettings
+
+READ_AHEAD_MAX: Final = 512 * 1024  # octets that a session may hold unprocessed before its transport is paused
+HANDSHAKE_SECONDS: Final = 30.0
+SWEEP_SECONDS: Final = 1.0  # how often silent connections are looked for; their limits are that exact
+PROXY_HEADER_SECONDS: Final = 10.0
+CLOSE_SECONDS: Final = 10.0  # a peer that does not take our last reply in this time is dropped
+
+
+class Conversation(Protocol):
+    """One peer's dialogue, decided by reception."""
+
+    is_stranger: bool
+
+    def answer(self, event: Event) -> Reply | None:
+        """The reply, or None: the event wants none, or the reply comes through the `reply_later` of its making."""
+
+    def secured(self, tls: str) -> None:
+        """TLS stands from here on; `tls` names protocol and cipher."""
+
+    def closed(self) -> None:
+        """The connection is gone; whatever was under way is void."""
+
+
+@dataclass(slots=True)
+class Peer:
+    """Who is at the other end, and how to reach the connection from the conversation."""
+
+    address: str
+    port: int
+    session: ServerSession
+    reply_later: Callable[[Reply], None]
+    pause_reading: Callable[[], None]
+    resume_reading: Callable[[], None]
+
+
+class Host(Protocol):
+    """What a connection needs of the worker."""
+
+    def session_settings(self) -> ServerSettings: ...
+
+    def tls_context(self) -> ssl.SSLContext | None: ...
+
+    def converse(self, peer: Peer, /) -> "Conversation | Reply":
+        """A conversation, or the reply (421, 554) that turns the peer away."""
+
+    def idle_seconds(self, conversation: Conversation, /) -> float: ...
+
+    def greeting_delay_seconds(self, conversation: Conversation, /) -> float: ...
+
+
+@dataclass(slots=True)
+class ListenerCounters:
+    """For the metrics."""
+
+    accepted: int = 0
+    tls_established: int = 0
+    tls_failed: int = 0
+    timed_out: int = 0
+    early_talkers: int = 0
+    proxy_errors: int = 0
+
+
+@dataclass(slots=True)
+class Listener:
+    """One listening socket's connections."""
+
+    host: Host
+    loop: asyncio.AbstractEventLoop
+    proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    connections: set["SmtpConnection"] = field(default_factory=set)
+    counters: ListenerCounters = field(default_factory=ListenerCounters)
+    server: asyncio.AbstractServer | None = None
+    _sweep: asyncio.TimerHandle | None = None
+    _empty: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def start(self, listening: socket.socket) -> None:
+        """Accept connections on `listening`, which is bound and belongs to this listener from now on."""
+        self.server = await self.loop.create_server(lambda: SmtpConnection(self), sock=listening, backlog=1024)
+        self._schedule_sweep()
+
+    def stop_accepting(self) -> None:
+        if self.server is not None:
+            self.server.close()
+
+    def shut_down(self) -> None:
+        """421 to everybody: at once who is idle, the others after the reply that they wait for. RFC 5321 §3.8."""
+        self.stop_accepting()
+        for connection in tuple(self.connections):
+            connection.shut_down()
+
+    async def wait_until_empty(self) -> None:
+        """Until the last connection has ended; to be called after `shut_down`."""
+        self._empty.clear()
+        if self.connections:
+            await self._empty.wait()
+
+    def leave(self, connection: "SmtpConnection") -> None:
+        self.connections.discard(connection)
+        if not self.connections:
+            self._empty.set()
+
+    def drop_all(self) -> None:
+        for connection in tuple(self.connections):
+            connection.drop()
+        if self._sweep is not None:
+            self._sweep.cancel()
+
+    def _schedule_sweep(self) -> None:
+        self._sweep = self.loop.call_later(SWEEP_SECONDS, self._sweep_silent)
+
+    def _sweep_silent(self) -> None:
+        now = self.loop.time()
+        for connection in tuple(self.connections):
+            connection.check_silence(now)
+        self._schedule_sweep()
+
+
+class SmtpConnection(asyncio.Protocol):
+    """One connection: octets in, events out, replies back."""
+
+    __slots__ = (
+        "_conversation",
+        "_early_octets",
+        "_heard_at",
+        "_idle_seconds",
+        "_is_paused",
+        "_listener",
+        "_proxy",
+        "_session",
+        "_tls_task",
+        "_transport",
+        "_wants_pause",
+    )
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._transport: asyncio.Transport | None = None  # None: nothing may be sent (not yet, no more, or in STARTTLS)
+        self._session: ServerSession | None = None
+        self._conversation: Conversation | None = None
+        self._proxy: ProxyHeaderReader | None = None
+        self._tls_task: asyncio.Task[None] | None = None
+        self._early_octets = b""
+        self._is_paused = False
+        self._wants_pause = False  # the conversation's wish; the session's comes on top
+        self._heard_at = 0.0
+        self._idle_seconds = PROXY_HEADER_SECONDS
+
+    # Called by the transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        listener = self._listener
+        if self._session is not None:  # the TLS transport of the same connection
+            return
+        self._transport = transport
+        self._heard_at = listener.loop.time()
+        listener.connections.add(self)
+        listener.counters.accepted += 1
+        peer = transport.get_extra_info("peername")
+        address, port = (peer[0], peer[1]) if isinstance(peer, tuple) else ("", 0)
+        if not listener.proxies:
+            self._begin(address, port)
+        elif _is_within(address, listener.proxies):
+            self._proxy = ProxyHeaderReader()
+        else:
+            listener.counters.proxy_errors += 1
+            transport.abort()
+
+    def data_received(self, octets: bytes) -> None:
+        self._heard_at = self._listener.loop.time()
+        if self._tls_task is not None:  # decrypted already, while the task that waits for the handshake has not run yet
+            self._receive_early(octets)
+            return
+        if self._proxy is not None:
+            octets = self._read_proxy_header(octets)
+            if not octets:
+                return
+        session = self._session
+        if session is None:
+            return
+        session.receive(octets)
+        self._advance(session)
+
+    def eof_received(self) -> bool:
+        """A half-closed peer gets the replies that are due; nothing more can come, so that a message under way ends."""
+        session = self._session
+        if session is None or self._transport is None:
+            return False
+        session.receive_end()
+        self._advance(session)
+        return session.is_waiting_for_reply  # True keeps our half open until the reply has been sent
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self._transport = None
+        self._listener.leave(self)
+        conversation, self._conversation = self._conversation, None
+        if conversation is not None:
+            conversation.closed()
+        if self._tls_task is not None:
+            self._tls_task.cancel()
+
+    # Called by the conversation
+
+    def reply_later(self, reply: Reply) -> None:
+        """The answer to the event that waits. Too late for a peer that is gone: then nothing happens."""
+        session = self._session
+        if session is None or self._conversation is None or not session.is_waiting_for_reply:
+            return
+        session.reply(reply)
+        self._advance(session)
+
+    def pause_reading(self) -> None:
+        self._wants_pause = True
+        self._regulate()
+
+    def resume_reading(self) -> None:
+        self._wants_pause = False
+        self._heard_at = self._listener.loop.time()
+        self._regulate()
+
+    # Called by the listener
+
+    def check_silence(self, now: float) -> None:
+        silent_seconds = now - self._heard_at
+        if silent_seconds < self._idle_seconds:
+            return
+        session = self._session
+        if session is None or self._transport is None or session.finished:
+            self.drop()
+            return
+        if session.is_waiting_for_reply or self._is_paused:
+            return  # the silence is ours
+        self._listener.counters.timed_out += 1
+        session.time_out()
+        self._heard_at = now
+        self._idle_seconds = CLOSE_SECONDS
+        self._flush(session)
+
+    def shut_down(self) -> None:
+        session = self._session
+        if session is None or self._transport is None:
+            self.drop()
+            return
+        session.shut_down()
+        self._flush(session)
+
+    def drop(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+        elif self._tls_task is not None:
+            self._tls_task.cancel()
+
+    # The dialogue
+
+    def _begin(self, address: str, port: int) -> None:
+        host = self._listener.host
+        self._session = session = ServerSession(host.session_settings())
+        peer = Peer(address, port, session, self.reply_later, self.pause_reading, self.resume_reading)
+        conversation = host.converse(peer)
+        if isinstance(conversation, Reply):
+            session.greet(conversation)
+            self._idle_seconds = CLOSE_SECONDS
+            self._flush(session)
+            return
+        self._conversation = conversation
+        self._idle_seconds = host.idle_seconds(conversation)
+        delay = host.greeting_delay_seconds(conversation)
+        if delay:
+            self._listener.loop.call_later(delay, self._greet)
+        else:
+            self._greet()
+
+    def _greet(self) -> None:
+        session = self._session
+        if session is None or self._transport is None or session.finished:
+            return
+        if session.buffered_octets:
+            self._listener.counters.early_talkers += 1
+        session.greet()
+        self._advance(session)
+
+    def _read_proxy_header(self, octets: bytes) -> bytes:
+        assert self._proxy is not None
+        assert self._transport is not None
+        try:
+            found = self._proxy.receive(octets)
+        except ProxyError:
+            self._listener.counters.proxy_errors += 1
+            self._transport.abort()
+            return b""
+        if found is None:
+            return b""
+        self._proxy = None
+        if found.source is None:  # LOCAL or UNKNOWN: the balancer itself, for a health check
+            peer = self._transport.get_extra_info("peername")
+            self._begin(peer[0], peer[1])
+        else:
+            self._begin(found.source.address, found.source.port)
+        return found.rest
+
+    def _advance(self, session: ServerSession) -> None:
+        """Process what can be processed now; send all that came of it in one write."""
+        conversation = self._conversation
+        if conversation is not None:
+            next_event = session.next_event
+            while (event := next_event()) is not None:
+                reply = conversation.answer(event)
+                if reply is not None:
+                    session.reply(reply)
+                    if type(event) is TlsRequested and reply.code == 220:
+                        self._start_tls(session)
+                        return
+        self._flush(session)
+        if session.buffered_octets > READ_AHEAD_MAX or self._is_paused:
+            self._regulate()
+
+    def _flush(self, session: ServerSession) -> None:
+        transport = self._transport
+        if transport is None:
+            return
+        octets = session.outgoing()
+        if octets:
+            transport.write(octets)
+        if session.finished:
+            self._idle_seconds = CLOSE_SECONDS
+            transport.close()
+
+    def _regulate(self) -> None:
+        """Stop reading while the session or the conversation has enough, go on when neither has."""
+        transport = self._transport
+        session = self._session
+        if transport is None or session is None or transport.is_closing():
+            return
+        enough = self._wants_pause or session.buffered_octets > READ_AHEAD_MAX
+        if enough and not self._is_paused:
+            self._is_paused = True
+            transport.pause_reading()
+        elif not enough and self._is_paused:
+            self._is_paused = False
+            transport.resume_reading()
+
+    def _start_tls(self, session: ServerSession) -> None:
+        """Send the 220 and hand the transport over. From here on nothing is read or written in clear: reading is paused
+        before the 220 can leave, and without `_transport` no reply can be sent until TLS stands. RFC 3207 §4.2."""
+        transport, self._transport = self._transport, None
+        context = self._listener.host.tls_context()
+        if transport is None or context is None:
+            return
+        transport.pause_reading()
+        transport.write(session.outgoing())
+        self._tls_task = self._listener.loop.create_task(self._handshake(transport, context, session))
+
+    def _receive_early(self, octets: bytes) -> None:
+        self._early_octets += octets
+        if len(self._early_octets) > READ_AHEAD_MAX and self._tls_task is not None:
+            self._tls_task.cancel()
+
+    async def _handshake(self, transport: asyncio.Transport, context: ssl.SSLContext, session: ServerSession) -> None:
+        counters = self._listener.counters
+        try:
+            secured = await self._listener.loop.start_tls(
+                transport, self, context, server_side=True, ssl_handshake_timeout=HANDSHAKE_SECONDS
+            )
+        except (OSError, ssl.SSLError, asyncio.CancelledError):
+            counters.tls_failed += 1
+            transport.abort()
+            self.connection_lost(None)
+            return
+        finally:
+            self._tls_task = None
+        if secured is None or self._conversation is None:
+            transport.abort()
+            return
+        counters.tls_established += 1
+        self._transport = secured
+        self._heard_at = self._listener.loop.time()
+        session.tls_established()
+        cipher = secured.get_extra_info("cipher")
+        self._conversation.secured(f"{cipher[1]} {cipher[0]}" if cipher else "TLS")
+        early, self._early_octets = self._early_octets, b""
+        if early:
+            session.receive(early)
+        self._advance(session)
+
+
+def _is_within(address: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:
+    parsed = ip_address(address)
+    return any(parsed in network for network in networks)

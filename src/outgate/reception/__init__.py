@@ -1,0 +1,1 @@
+"""From a session's events to an accepted, spooled message: asks policy, keeps the content, promises the 250."""

@@ -1,0 +1,44 @@
+import json
+from pathlib import Path
+
+from outgate.app.log import LogFile
+
+
+def test_each_line_is_one_json_object(tmp_path: Path) -> None:
+    path = tmp_path / "log" / "outgate.log"
+    log = LogFile(path, "worker-1", now=lambda: 1.5)
+    log.write("refused", reverse_path="a\nb", forward_paths=("c", "d"))
+    log.write("started")
+    log.close()
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert lines[0] == {
+        "at": 1.5, "process": "worker-1", "event": "refused", "reverse_path": "a\nb", "forward_paths": ["c", "d"],
+    }  # fmt: skip
+    assert lines[1]["event"] == "started"
+
+
+def test_a_file_that_was_moved_away_is_opened_anew(tmp_path: Path) -> None:
+    path = tmp_path / "outgate.log"
+    log = LogFile(path, "worker-1")
+    log.write("one")
+    log.close()
+    path.rename(tmp_path / "old")
+    log = LogFile(path, "worker-1")
+    descriptor = log._flush(-1)
+    log.write("two")
+    descriptor = log._flush(descriptor)
+    path.rename(tmp_path / "older")
+    log.write("three")
+    log._flush(descriptor)
+    log.close()
+    assert "three" in path.read_text()
+    assert "two" in (tmp_path / "older").read_text()
+
+
+def test_what_cannot_be_written_is_counted(tmp_path: Path) -> None:
+    path = tmp_path / "outgate.log"
+    log = LogFile(path, "worker-1")
+    path.mkdir()
+    log.write("lost")
+    log.close()
+    assert log.dropped == 1

@@ -1,0 +1,139 @@
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from outgate.contract.commands import Command, CommandResult, QueueAction, QueueCommand
+from outgate.contract.wire import (
+    Acknowledge,
+    CommandDone,
+    Current,
+    Documents,
+    Follow,
+    FrameReader,
+    FromClerk,
+    FromWorker,
+    Ordered,
+    frame,
+)
+from outgate.net.feed import CURRENT_SECONDS, FeedFollower
+
+
+@dataclass
+class Clerk:
+    """A clerk that says what the test tells it to and notes what the worker says."""
+
+    path: Path
+    heard: list[FromWorker] = field(default_factory=list)
+    writer: asyncio.StreamWriter | None = None
+    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def start(self) -> asyncio.AbstractServer:
+        return await asyncio.start_unix_server(self.converse, str(self.path))
+
+    async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        frames: FrameReader[FromWorker] = FrameReader(FromWorker)
+        self.writer = writer
+        while octets := await reader.read(10_000):
+            async with self.changed:
+                self.heard.extend(frames.receive(octets))
+                self.changed.notify_all()
+        writer.close()
+
+    def say(self, message: FromClerk) -> None:
+        assert self.writer is not None
+        self.writer.write(frame(message))
+
+    async def wait_for(self, wanted: Callable[[list[FromWorker]], bool]) -> None:
+        async with self.changed:
+            await asyncio.wait_for(self.changed.wait_for(lambda: wanted(self.heard)), 10)
+
+
+@dataclass
+class Worker:
+    revision: int = 0
+    commands: list[Command] = field(default_factory=list)
+    now: float = 1000.0
+
+    def apply(self, documents: Documents) -> None:
+        self.revision = documents.up_to
+
+    def carry_out(self, command: Command) -> CommandResult:
+        self.commands.append(command)
+        return CommandResult(done=command.queue_ids)
+
+    def follower(self, path: Path) -> FeedFollower:
+        return FeedFollower(
+            path=path,
+            worker="test/1",
+            revision=lambda: self.revision,
+            apply=self.apply,
+            carry_out=self.carry_out,
+            queued=lambda: 3,
+            monotonic=lambda: self.now,
+        )
+
+
+def play(path: Path, scene: Callable[[Clerk, Worker, FeedFollower], "asyncio.Future[None] | object"]) -> None:
+    async def run() -> None:
+        clerk, worker = Clerk(path), Worker()
+        server = await clerk.start()
+        follower = worker.follower(path)
+        task = asyncio.create_task(follower.run())
+        await clerk.wait_for(bool)
+        await scene(clerk, worker, follower)  # type: ignore[misc]
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        if clerk.writer is not None:
+            clerk.writer.close()
+        server.close()
+
+    asyncio.run(run())
+
+
+def test_documents_are_applied_and_acknowledged_at_once(tmp_path: Path) -> None:
+    async def scene(clerk: Clerk, worker: Worker, follower: FeedFollower) -> None:
+        assert clerk.heard[0] == Follow("test/1", 1, 0)
+        clerk.say(Documents((), 7))
+        await clerk.wait_for(lambda heard: Acknowledge(7, 3) in heard)
+        assert worker.revision == 7
+
+    play(tmp_path / "clerk", scene)
+
+
+def test_the_feed_is_current_only_after_a_confirmation_and_not_for_ever(tmp_path: Path) -> None:
+    async def scene(clerk: Clerk, worker: Worker, follower: FeedFollower) -> None:
+        assert not follower.is_current
+        clerk.say(Current(5))  # we are at 0: something newer exists
+        clerk.say(Documents((), 5))
+        await clerk.wait_for(lambda heard: Acknowledge(5, 3) in heard)
+        assert not follower.is_current
+        clerk.say(Current(5))
+        clerk.say(Documents((), 5))
+        await clerk.wait_for(lambda heard: heard.count(Acknowledge(5, 3)) >= 2)
+        assert follower.is_current
+        worker.now += CURRENT_SECONDS
+        assert not follower.is_current
+
+    play(tmp_path / "clerk", scene)
+
+
+def test_commands_are_carried_out_and_answered(tmp_path: Path) -> None:
+    async def scene(clerk: Clerk, worker: Worker, follower: FeedFollower) -> None:
+        command = QueueCommand(QueueAction.HOLD, ("A", "B"))
+        clerk.say(Ordered(4, command))
+        await clerk.wait_for(lambda heard: CommandDone(4, CommandResult(("A", "B"))) in heard)
+        assert worker.commands == [command]
+
+    play(tmp_path / "clerk", scene)
+
+
+def test_a_clerk_that_comes_back_is_followed_again_from_where_we_are(tmp_path: Path) -> None:
+    async def scene(clerk: Clerk, worker: Worker, follower: FeedFollower) -> None:
+        clerk.say(Documents((), 9))
+        await clerk.wait_for(lambda heard: Acknowledge(9, 3) in heard)
+        assert clerk.writer is not None
+        clerk.writer.close()
+        await clerk.wait_for(lambda heard: Follow("test/1", 1, 9) in heard)
+
+    play(tmp_path / "clerk", scene)

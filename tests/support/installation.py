@@ -1,0 +1,179 @@
+"""A whole Outgate for tests: the real command in a directory of its own, on free ports of loopback."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+START_SECONDS = 60.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass
+class Installation:
+    """`outgate up` with settings and customers; started, stopped, killed as the test likes."""
+
+    directory: Path
+    settings: dict[str, Any] = field(default_factory=dict)
+    smtp_port: int = field(default_factory=free_port)
+    health_port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def settings_path(self) -> Path:
+        return self.directory / "outgate.toml"
+
+    @property
+    def state(self) -> Path:
+        return self.directory / "state"
+
+    @property
+    def log_path(self) -> Path:
+        return self.state / "log" / "outgate.log"
+
+    def write_settings(self) -> None:
+        table: dict[str, Any] = {
+            "state": str(self.state),
+            "host_name": "outgate.example",
+            "node": "test",
+            "allow_private_sources": True,
+            "listeners": [{"address": "127.0.0.1", "port": self.smtp_port}],
+            "health": {"address": "127.0.0.1", "port": self.health_port},
+            "limits": {"stranger_greeting_delay_seconds": 0.0},
+            "spool": {"segment_octets": 4 * 1024 * 1024},
+            "delivery": {"allow_private_next_hops": True},
+        }
+        for key, value in self.settings.items():
+            if isinstance(value, dict):
+                table[key] = {**table.get(key, {}), **value}
+            else:
+                table[key] = value
+        self.settings_path.write_text(tomli_w.dumps(table))
+
+    def start(self) -> "Installation":
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.write_settings()
+        with (self.directory / "output.txt").open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "outgate.app.cli", "--config", str(self.settings_path), "up"],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.wait_until_healthy()
+        return self
+
+    def wait_until_healthy(self) -> None:
+        end = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                if json.loads(self.fetch("/healthz"))["status"] == "good":
+                    return
+            except OSError:
+                pass
+            assert self.process is not None
+            assert self.process.poll() is None, self.output()
+            assert time.monotonic() < end, self.output()
+            time.sleep(0.05)  # polling another process, which offers nothing to wait on
+
+    def fetch(self, path: str) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.health_port}{path}", timeout=10) as answer:
+            text: str = answer.read().decode()
+            return text
+
+    def output(self) -> str:
+        log = self.log_path.read_text()[-5000:] if self.log_path.exists() else ""
+        return (self.directory / "output.txt").read_text()[-5000:] + log
+
+    def apply(self, *customers: dict[str, Any], wait: bool = True) -> None:
+        """Enter customers by their texts, active before it returns."""
+        for customer in customers:
+            path = self.directory / f"{customer['name']}.toml"
+            path.write_text(tomli_w.dumps(customer))
+            arguments = ["customer", "apply", str(path), "--create", "--yes"]
+            self.command(*arguments, *(["--wait", "30"] if wait else []))
+
+    def command(self, *arguments: str, check: bool = True) -> str:
+        """Run `outgate …`; its standard output."""
+        done = subprocess.run(
+            [sys.executable, "-m", "outgate.app.cli", "--config", str(self.settings_path), *arguments],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "COLUMNS": "200"},
+            timeout=120,
+        )
+        assert not check or done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
+        return done.stdout if check else done.stdout + done.stderr
+
+    def queue(self) -> list[dict[str, Any]]:
+        messages: list[dict[str, Any]] = json.loads(self.command("queue", "list", "--limit", "100000", "--json"))[
+            "messages"
+        ]
+        return messages
+
+    def log_lines(self, event: str) -> list[dict[str, Any]]:
+        lines = [json.loads(line) for line in self.log_path.read_text().splitlines()]
+        return [line for line in lines if line["event"] == event]
+
+    def wait_for_log(self, event: str, count: int = 1, seconds: float = 30.0) -> list[dict[str, Any]]:
+        """The log's lines of `event`, as soon as there are `count`."""
+        end = time.monotonic() + seconds
+        while len(lines := self.log_lines(event)) < count:
+            assert time.monotonic() < end, f"{len(lines)} of {count} {event} lines: {self.output()}"
+            time.sleep(0.05)  # polling another process's file
+        return lines
+
+    def process_ids(self, name: str) -> list[int]:
+        """Process ids that the supervisor has started under `name`, oldest first."""
+        return [line["pid"] for line in self.log_lines("process-started") if line["name"] == name]
+
+    def stop(self, number: int = signal.SIGTERM, seconds: float = 60.0) -> int:
+        """End the supervisor and wait for it; its exit code."""
+        process, self.process = self.process, None
+        if process is None:
+            return 0
+        process.send_signal(number)
+        try:
+            return process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+
+
+def customer(
+    name: str,
+    domains: Iterable[str],
+    *,
+    relay: tuple[str, int] | None = None,
+    sources: Sequence[str] = ("127.0.0.1/32",),
+    **more: Any,
+) -> dict[str, Any]:
+    """A customer's text: `domains` may send from `sources`, to `relay` if given."""
+    names = list(domains)
+    text: dict[str, Any] = {
+        "name": name,
+        "plan": "gateway",
+        "outbound": "on",
+        "domains": [{"name": domain} for domain in names],
+        "sources": [{"network": source} for source in sources],
+        **more,
+    }
+    if relay is not None:
+        text["sender_relays"] = [{"domain": domain, "host": relay[0], "port": relay[1]} for domain in names]
+    return text
