@@ -1,0 +1,268 @@
+"""Who may send: the decisions at MAIL, at RCPT and at the end of the content. Pure and total.
+
+At RCPT they yield the set of *candidate* customers, which shrinks from recipient to recipient, since one transaction
+belongs to one customer. At the end of the content exactly one must be left, and the From field must be that customer's.
+
+On the ground of identity nobody is refused for good while the policy in hand may be old: the domain may have been
+registered, or the source declared, a moment ago.
+"""
+
+from typing import Final
+
+from msgspec import Struct
+
+from outgate.contract.policy import Outbound
+from outgate.mail.address import ForwardPath, ReversePath
+from outgate.policy.decision import Decision, Verdict
+from outgate.policy.from_field import read_from
+from outgate.policy.header import HeaderFacts
+from outgate.policy.reasons import Reason
+from outgate.policy.snapshot import Snapshot, SourceStanding
+
+OPERATOR: Final = ""  # whom mail for our own postmaster belongs to: no customer
+
+
+class RecipientDecision(Struct, frozen=True):
+    """candidates: whose message it may be with this recipient in it; where that is not accepted, without it."""
+
+    decision: Decision
+    candidates: frozenset[str]
+
+
+class SenderStanding(Struct, frozen=True):
+    """What source and reverse-path say, whatever the recipients are: made once for each MAIL.
+
+    owner_id: the customer whose domain the reverse-path has, or ""; for the record only, since anybody may write any
+    reverse-path. is_foreign: a known source, and a domain that is not of its customers: Auto Forward may admit it.
+    accepted: what every recipient is told; if None, `refusal` is, but for those that Auto Forward admits.
+    generation: of the snapshot that this was read from.
+    """
+
+    reverse_path: ReversePath
+    source: SourceStanding
+    owner_id: str
+    is_foreign: bool
+    accepted: RecipientDecision | None
+    refusal: Decision
+    generation: int
+
+
+class Settled(Struct, frozen=True):
+    """customer_id: whose message it is, also where it is refused as far as that is known; else ""."""
+
+    decision: Decision
+    customer_id: str
+
+
+# At MAIL
+
+
+def stand_sender(snapshot: Snapshot, source: SourceStanding, reverse_path: ReversePath) -> SenderStanding:
+    """Weigh source and reverse-path. `source` is from this snapshot at its present generation."""
+    domain = reverse_path.domain
+    owner_id = snapshot.owner(domain)
+    accepted: RecipientDecision | None = None
+    refusal = _NO_REFUSAL
+    is_foreign = False
+    if not source.customers:
+        refusal = Decision(Verdict.REJECT, Reason.SOURCE_UNKNOWN, source.address)
+    elif reverse_path.is_null:
+        if source.active:
+            accepted = RecipientDecision(_NULL_REVERSE_PATH, source.active)
+        else:
+            refusal = _not_active(has_activating=source.has_activating, context=source.address)
+    elif owner_id in source.active:
+        customer = snapshot.customer(owner_id)
+        assert customer is not None  # whoever is active is there
+        accepted = RecipientDecision(_DOMAIN_OWN, customer.only)
+    elif owner_id in source.customers:
+        refusal = _not_active(has_activating=_is_activating(snapshot, owner_id), context=domain)
+    else:
+        # Also a domain of a customer who has not declared this source: to this one it is as foreign as any other.
+        refusal = Decision(Verdict.REJECT, Reason.SENDER_NOT_REGISTERED, domain)
+        is_foreign = True
+    return SenderStanding(reverse_path, source, owner_id, is_foreign, accepted, refusal, snapshot.generation)
+
+
+# At RCPT
+
+
+def decide_recipient(
+    snapshot: Snapshot,
+    sender: SenderStanding,
+    forward_path: ForwardPath,
+    candidates: frozenset[str] | None,
+    *,
+    feed_is_current: bool,
+    own_domains: frozenset[str] = frozenset(),
+) -> RecipientDecision:
+    """May this recipient be accepted, and whose message is it then?
+
+    candidates: what the last accepted recipient of the transaction left; None before the first.
+    feed_is_current: is the snapshot known to be the newest?
+    own_domains: host names of this installation, canonical, for whose postmaster the operator has named a mailbox; empty
+    if there is none. RFC 5321 §4.5.1 wants mail for `postmaster`, and for it at these names, accepted from anybody:
+    `OPERATOR` is then the only candidate, and the caller puts the operator's mailbox in the forward-path's place.
+    Without a mailbox to send it to it would be accepted to be lost, so it is not accepted.
+    """
+    if not forward_path.domain or (forward_path.domain in own_domains and forward_path.is_postmaster):
+        accepted = _decide_postmaster(sender, is_served=bool(own_domains))
+    else:
+        accepted = sender.accepted or _decide_foreign(snapshot, sender, forward_path)
+    if accepted.decision.verdict is not Verdict.ACCEPT:
+        return RecipientDecision(_unless_stale(accepted.decision, feed_is_current), candidates or _NOBODY)
+    if candidates is None or candidates == accepted.candidates:
+        return accepted
+    shared = candidates & accepted.candidates
+    if not shared:
+        return RecipientDecision(Decision(Verdict.SPLIT, Reason.RECIPIENT_SPLIT, forward_path.text), candidates)
+    return RecipientDecision(accepted.decision, shared)
+
+
+def _decide_postmaster(sender: SenderStanding, *, is_served: bool) -> RecipientDecision:
+    if is_served:
+        return RecipientDecision(_POSTMASTER, frozenset((OPERATOR,)))
+    if not sender.source.is_known:
+        return RecipientDecision(sender.refusal, _NOBODY)
+    return RecipientDecision(Decision(Verdict.REJECT, Reason.POSTMASTER_UNSET), _NOBODY)
+
+
+def _decide_foreign(snapshot: Snapshot, sender: SenderStanding, forward_path: ForwardPath) -> RecipientDecision:
+    """A recipient of a sender who is not accepted as such: only Auto Forward may still admit it."""
+    if sender.is_foreign:
+        listed = snapshot.forwarders(f"{forward_path.local_part}@{forward_path.domain}") & sender.source.customers
+        active = listed & sender.source.active
+        if active:
+            return RecipientDecision(_AUTO_FORWARD, active)
+        if any(_is_activating(snapshot, customer_id) for customer_id in listed):
+            return RecipientDecision(_not_active(has_activating=True, context=forward_path.text), _NOBODY)
+    return RecipientDecision(sender.refusal, _NOBODY)
+
+
+# At the end of the content
+
+
+def settle(
+    snapshot: Snapshot,
+    sender: SenderStanding,
+    candidates: frozenset[str],
+    header: HeaderFacts,
+    *,
+    feed_is_current: bool,
+) -> Settled:
+    """Whose message it is, and whether its From field is theirs. `candidates`: what the last accepted recipient left.
+
+    The policy may have changed since RCPT: what counts is the snapshot as it is now. Only the Auto Forward list is not
+    asked again; a recipient that was on it when it was accepted stays accepted.
+    """
+    if header.is_too_large:
+        return _settled(candidates, Decision(Verdict.REJECT, Reason.HEADER_TOO_LARGE))
+    if OPERATOR in candidates:
+        return Settled(_POSTMASTER, OPERATOR)  # anybody may write to the postmaster, under any name
+    if sender.generation != snapshot.generation:
+        sender = stand_sender(snapshot, snapshot.source(sender.source.address), sender.reverse_path)
+        still = candidates & _possible(sender)
+        if not still:
+            # Accepted at RCPT, and now somebody else's: doubt, so that the next attempt is decided as a whole.
+            decision = sender.refusal if sender.accepted is None else Decision(Verdict.DEFER, Reason.POLICY_STALE)
+            return _settled(candidates, _unless_stale(decision, feed_is_current))
+        candidates = still
+    fields = header.from_fields
+    domains = read_from(fields[0]) if len(fields) == 1 else None
+    if domains is None:
+        return _settled(candidates, Decision(Verdict.REJECT, _flaw(fields)))
+    customer_id, decision = _decide_from(snapshot, sender, candidates, domains)
+    return Settled(_unless_stale(decision, feed_is_current), customer_id)
+
+
+def _possible(sender: SenderStanding) -> frozenset[str]:
+    """The customers that could send so under some recipient."""
+    if sender.accepted is not None:
+        return sender.accepted.candidates
+    return sender.source.active if sender.is_foreign else _NOBODY
+
+
+def _flaw(from_fields: tuple[bytes, ...]) -> Reason:
+    if not from_fields:
+        return Reason.FROM_MISSING
+    return Reason.FROM_UNREADABLE if len(from_fields) == 1 else Reason.FROM_REPEATED
+
+
+def _decide_from(
+    snapshot: Snapshot, sender: SenderStanding, candidates: frozenset[str], domains: tuple[str, ...]
+) -> tuple[str, Decision]:
+    """The From rule: every domain must be the customer's own, or nobody's where foreign ones are allowed: by the
+    customer's policy, and in forwarded mail, which keeps its writer's From. Another customer's is refused always.
+
+    Several candidates (a null or foreign reverse-path from a shared source) are told apart by the owner of the domains.
+    """
+    owners = [snapshot.owner(domain) for domain in domains]
+    if len(candidates) == 1:
+        (customer_id,) = candidates
+    else:
+        customer_id = next((owner for owner in owners if owner), "")
+        if not customer_id:
+            return "", Decision(Verdict.REJECT, Reason.CUSTOMER_AMBIGUOUS, sender.source.address)
+        if customer_id not in candidates:
+            return "", Decision(Verdict.REJECT, Reason.FROM_MISMATCH, domains[owners.index(customer_id)])
+    for domain, owner in zip(domains, owners, strict=True):
+        if owner != customer_id and (owner or not _allows_foreign_from(snapshot, sender, customer_id)):
+            return customer_id, Decision(Verdict.REJECT, Reason.FROM_MISMATCH, domain)
+    return customer_id, _SETTLED[sender.is_foreign, sender.reverse_path.is_null]
+
+
+def _allows_foreign_from(snapshot: Snapshot, sender: SenderStanding, customer_id: str) -> bool:
+    customer = snapshot.customer(customer_id)
+    return sender.is_foreign or (customer is not None and customer.allows_foreign_from)
+
+
+# What decisions have in common
+
+
+_NOBODY: Final[frozenset[str]] = frozenset()
+_DOMAIN_OWN: Final = Decision(Verdict.ACCEPT, Reason.DOMAIN_OWN)
+_AUTO_FORWARD: Final = Decision(Verdict.ACCEPT, Reason.AUTO_FORWARD)
+_NULL_REVERSE_PATH: Final = Decision(Verdict.ACCEPT, Reason.NULL_REVERSE_PATH)
+_POSTMASTER: Final = Decision(Verdict.ACCEPT, Reason.POSTMASTER)
+_NO_REFUSAL: Final = Decision(Verdict.REJECT, Reason.SENDER_NOT_REGISTERED)  # stands beside an acceptance, never told
+
+# By is_foreign and is_null.
+_SETTLED: Final = {
+    (False, False): _DOMAIN_OWN,
+    (True, False): _AUTO_FORWARD,
+    (False, True): _NULL_REVERSE_PATH,
+}
+
+# Reasons that rest on the policy in hand. What a header is like does not depend on it.
+_IDENTITY_REASONS: Final = frozenset(
+    (
+        Reason.SOURCE_UNKNOWN,
+        Reason.SENDER_NOT_REGISTERED,
+        Reason.OUTBOUND_OFF,
+        Reason.FROM_MISMATCH,
+        Reason.CUSTOMER_AMBIGUOUS,
+    )
+)
+
+
+def _unless_stale(decision: Decision, feed_is_current: bool) -> Decision:
+    """The same; or "come again" for a refusal on the ground of identity by a policy that may be old."""
+    if feed_is_current or decision.reason not in _IDENTITY_REASONS:
+        return decision
+    return Decision(Verdict.DEFER, Reason.POLICY_STALE, decision.context)
+
+
+def _not_active(*, has_activating: bool, context: str) -> Decision:
+    if has_activating:
+        return Decision(Verdict.DEFER, Reason.ACTIVATING, context)
+    return Decision(Verdict.REJECT, Reason.OUTBOUND_OFF, context)
+
+
+def _is_activating(snapshot: Snapshot, customer_id: str) -> bool:
+    customer = snapshot.customer(customer_id)
+    return customer is not None and customer.outbound is Outbound.ACTIVATING
+
+
+def _settled(candidates: frozenset[str], decision: Decision) -> Settled:
+    """A refusal before the From field was asked: the customer is known only if there is just one."""
+    return Settled(decision, next(iter(candidates)) if len(candidates) == 1 else "")

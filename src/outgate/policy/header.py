@@ -1,0 +1,128 @@
+"""What the header of a message says, read once on its way in: From fields for the proof, the rest for people.
+
+The header is read as any reader might read it. Strictly, CR LF ends a line (RFC 5322 §2.1); but content that came by
+BDAT may hold bare CR or LF, which lenient readers take for line ends, and some drop odd octets round a field's name.
+What any of them would take for a From field counts as one here, so that nobody is shown a From that was not judged.
+"""
+
+import re
+from typing import Final
+
+from msgspec import Struct
+
+HEADER_MAX: Final = 1024 * 1024  # octets; a longer header is refused. RFC 5322 sets no limit; large ones have 100 KiB
+FROM_FIELDS_MAX: Final = 2  # are kept: a second one is refused, whatever a third may say
+TEXT_MAX: Final = 256  # octets of a field that are kept for people
+
+
+class HeaderFacts(Struct, frozen=True, gc=False):
+    """from_fields: the values of at most `FROM_FIELDS_MAX` From fields as they stand, folds included.
+
+    received_count: hops that the message has behind it. from_text, subject, message_id: for people, unfolded, at most
+    `TEXT_MAX` octets, what is not printable replaced; encoded words (RFC 2047) are left to those who show them.
+    header_octets: up to the end of the last field. has_end: an empty line ends the header; without one all of the
+    content is header. is_too_large: above `HEADER_MAX`; nothing else is filled in then.
+    """
+
+    from_fields: tuple[bytes, ...] = ()
+    received_count: int = 0
+    from_text: str = ""
+    subject: str = ""
+    message_id: str = ""
+    header_octets: int = 0
+    has_end: bool = False
+    has_non_ascii: bool = False
+    is_too_large: bool = False
+
+
+def read_header(content_head: bytes, *, is_complete: bool) -> HeaderFacts:
+    """The facts of the header that `content_head` begins with, in time linear in the header.
+
+    content_head: the content, or its first `HEADER_MAX` octets and at least one more. is_complete: it is all of it.
+    """
+    if content_head.startswith(b"\r\n"):
+        return HeaderFacts(has_end=True)
+    end = content_head.find(b"\r\n\r\n", 0, HEADER_MAX)
+    if end >= 0:
+        block = content_head[: end + 2]
+    elif is_complete and len(content_head) <= HEADER_MAX:
+        block = content_head
+    else:
+        return HeaderFacts(is_too_large=True)
+    # With a line end in front the first field is found like all others; offsets are one ahead of those in `block`.
+    lower = b"\n" + block.lower()
+    line_ends = block.translate(None, _ORDINARY)
+    if line_ends == _CRLF * (len(line_ends) // 2) and block.count(_CRLF) * 2 == len(line_ends):
+        from_fields = _plain_from_fields(block, lower)
+    else:
+        from_fields = _any_from_fields(block)
+    return HeaderFacts(
+        from_fields,
+        lower.count(b"\nreceived:"),
+        _text(from_fields[0]) if from_fields else "",
+        _first_text(block, lower, b"\nsubject:"),
+        _first_text(block, lower, b"\nmessage-id:"),
+        len(block),
+        end >= 0,
+        not block.isascii(),
+    )
+
+
+_CRLF: Final = b"\r\n"
+_ORDINARY: Final = b"\t" + bytes(range(0x20, 0x7F))  # what is left of a plain header without these: CR LF, CR LF, …
+
+# Between name and colon RFC 5322 §4.5 allows white space. Here whatever is neither printable nor ASCII counts as such.
+_GAP: Final = re.compile(rb"[^!-~]*+:")
+# Some readers end a line at any control octet, or at the line and paragraph separators of Unicode once it is decoded.
+_ANY_FROM: Final = re.compile(
+    rb"(?:\A[^!-~]*+|[\x00-\x08\n-\x1f\x7f][\x80-\xff]*+|\xc2\x85|\xe2\x80[\xa8\xa9])from[^!-~]*+:", re.IGNORECASE
+)
+
+
+def _plain_from_fields(block: bytes, lower: bytes) -> tuple[bytes, ...]:
+    """The From fields of a header in which nothing is odd: ASCII without control octets, lines that end with CR LF."""
+    values: list[bytes] = []
+    at = lower.find(b"\nfrom")
+    while at >= 0:
+        colon = _GAP.match(lower, at + 5)
+        if colon is not None:
+            values.append(_value(block, colon.end() - 1))
+            if len(values) == FROM_FIELDS_MAX:
+                break
+        at = lower.find(b"\nfrom", at + 5)
+    return tuple(values)
+
+
+def _any_from_fields(block: bytes) -> tuple[bytes, ...]:
+    """What any reader might take for a From field. Each value runs to the end of the strict reading's field, so that a
+    bare CR or LF stands within it, where `from_field` refuses it."""
+    values = []
+    for name in _ANY_FROM.finditer(block):
+        values.append(_value(block, name.end()))
+        if len(values) == FROM_FIELDS_MAX:
+            break
+    return tuple(values)
+
+
+def _value(block: bytes, start: int) -> bytes:
+    """From `start` to the first CR LF that no white space follows: RFC 5322 §2.2.3."""
+    end = block.find(_CRLF, start)
+    while end >= 0 and block[end + 2 : end + 3] in _FOLDS:
+        end = block.find(_CRLF, end + 2)
+    return block[start:end] if end >= 0 else block[start:]
+
+
+_FOLDS: Final = (b" ", b"\t")
+
+
+def _first_text(block: bytes, lower: bytes, name: bytes) -> str:
+    at = lower.find(name)
+    return _text(_value(block, at + len(name) - 1)) if at >= 0 else ""
+
+
+def _text(value: bytes) -> str:
+    text = str(value[:TEXT_MAX], "utf-8", "replace").strip()
+    if text.isprintable():
+        return text
+    text = text.replace("\r\n", "").replace("\t", " ")
+    return "".join([character if character.isprintable() else "?" for character in text])
