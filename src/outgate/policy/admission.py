@@ -100,10 +100,10 @@ def decide_recipient(
 
     candidates: what the last accepted recipient of the transaction left; None before the first.
     feed_is_current: is the snapshot known to be the newest?
-    own_domains: host names of this installation, canonical, for whose postmaster the operator has named a mailbox; empty
-    if there is none. RFC 5321 §4.5.1 wants mail for `postmaster`, and for it at these names, accepted from anybody:
+    own_domains: canonical host names of this installation for whose postmaster the operator has named a mailbox; empty
+    if none is named. RFC 5321 §4.5.1 wants mail for `postmaster`, and for it at these names, accepted from anybody:
     `OPERATOR` is then the only candidate, and the caller puts the operator's mailbox in the forward-path's place.
-    Without a mailbox to send it to it would be accepted to be lost, so it is not accepted.
+    Without a mailbox such mail would be accepted only to be lost, so it is refused.
     """
     if not forward_path.domain or (forward_path.domain in own_domains and forward_path.is_postmaster):
         accepted = _decide_postmaster(sender, is_served=bool(own_domains))

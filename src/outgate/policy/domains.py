@@ -6,8 +6,12 @@ from outgate.contract.policy import SendingDomain
 
 
 class DomainIndex:
-    """Canonical domain to customer. A domain is one customer's only: where two documents claim it, who had it first keeps
-    it and the other waits until it is given up, so that no later mistake takes away a domain that sends."""
+    """Canonical domain to customer. A domain is one customer's only.
+
+    Where two documents claim it, who had it first keeps it, so that no later mistake takes away a domain that sends;
+    the other gets it when it is given up. Workers that were fed in another order may then differ, so this is to be
+    reported and mended: see `contested`.
+    """
 
     def __init__(self) -> None:
         self._owners: dict[str, str] = {}
@@ -15,7 +19,7 @@ class DomainIndex:
         self._waiting: dict[str, dict[str, bool]] = {}  # domain to waiting customers and what they say of subdomains
 
     def owner(self, domain: str) -> str:
-        """The customer's id, or "". The nearest proof above that includes subdomains counts for a name without its own."""
+        """The customer's id, or "". For a name that nobody proved the nearest proof above that includes it counts."""
         owner = self._owners.get(domain)
         if owner is not None:
             return owner

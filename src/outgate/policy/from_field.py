@@ -1,7 +1,7 @@
 """The From field, read strictly: the domains that any reader could be shown. RFC 5322 §3.4, §3.6.2, §4.4; RFC 6532.
 
-Strictly: what two readers might read in two ways is unreadable, and the message is refused for it. That is more than the
-RFC forbids: also comments and white space inside an address, encoded words or specials in a local part, and groups,
+Strictly: what two readers might read in two ways is unreadable, and the message is refused for it. That is more than
+the RFC forbids: also comments and white space inside an address, encoded words or specials in a local part, and groups,
 which may name nobody. An obsolete route is read and its domains are returned with the others, since some readers show
 them. Display names are not judged here, whatever they pretend to be.
 """
@@ -13,22 +13,22 @@ from typing import Final
 from outgate.mail.address import AddressError, canonical_domain
 
 FROM_VALUE_MAX: Final = 16 * 1024  # octets with folds; RFC 5322 has no limit, what people write is below 500
-MAILBOXES_MAX: Final = 100
+DOMAINS_MAX: Final = 100  # of mailboxes and routes together
 COMMENT_DEPTH_MAX: Final = 16
 
 
 def read_from(value: bytes) -> tuple[str, ...] | None:
     """The canonical domains of all mailboxes in the value of a From field, in order; address literals in brackets.
 
-    None: unreadable. value: what follows the colon, folds included, without the last CR LF. Total, and takes time linear
-    in `value`.
+    None: unreadable. value: what follows the colon, folds included, without the last CR LF. Total, in time linear in
+    `value`.
     """
+    if len(value) > FROM_VALUE_MAX:
+        return None
     usual = _USUAL.fullmatch(value)
     try:
         if usual is not None:
             return (canonical_domain((usual[1] or usual[2]).decode("ascii")),)
-        if len(value) > FROM_VALUE_MAX:
-            return None
         return _read_mailboxes(_tokens(value))
     except (_Unreadable, AddressError):
         return None
@@ -38,8 +38,8 @@ class _Unreadable(Exception):
     """Ends the reading; never leaves this module."""
 
 
-# One address, bare or behind a plain name: nearly all mail. Nothing is tried twice (possessive), and nothing matches that
-# the reading below would refuse.
+# One address, bare or behind a plain name: nearly all mail. Nothing is tried twice (possessive), and nothing matches
+# that the reading below would refuse.
 _USUAL: Final = re.compile(
     rb"[ \t]*+"
     rb"(?:"
@@ -110,22 +110,20 @@ def _comment_end(value: bytes, at: int) -> int:
 def _read_mailboxes(tokens: Iterator[Token]) -> tuple[str, ...]:
     """mailbox-list, or obs-mbox-list with its empty places. Raises: _Unreadable, AddressError."""
     domains: list[str] = []
-    mailboxes = 0
-    mailbox: list[Token] = []
+    gathered: list[Token] = []
     in_angle = False  # where a comma parts a route, not the list
     for token in (*tokens, (",", b",")):
         kind = token[0]
         if kind != "," or in_angle:
             in_angle = kind == "<" or (in_angle and kind != ">")
-            mailbox.append(token)
+            gathered.append(token)
             continue
-        mailbox = _trim(mailbox, ("space", "comment"))
+        mailbox = _trim(gathered, ("space", "comment"))
         if mailbox:
-            mailboxes += 1
-            if mailboxes > MAILBOXES_MAX:
-                raise _Unreadable
             domains += _read_mailbox(mailbox)
-        mailbox = []
+        if len(domains) > DOMAINS_MAX:
+            raise _Unreadable
+        gathered = []
     if in_angle or not domains:
         raise _Unreadable
     return tuple(domains)
@@ -150,8 +148,8 @@ _NAME_KINDS: Final = frozenset(("space", "comment", "atom", "quoted", "literal")
 
 def _read_route(tokens: Sequence[Token]) -> list[str]:
     """obs-angle-addr without its brackets: "@" domain *("," "@" domain) ":" addr-spec."""
-    domains = []
-    while True:
+    domains: list[str] = []
+    while len(domains) < DOMAINS_MAX:
         match tokens:
             case [("@", _), domain, (("," | ":") as follower, _), *rest]:
                 domains.append(_read_domain(domain))
@@ -160,6 +158,7 @@ def _read_route(tokens: Sequence[Token]) -> list[str]:
                 raise _Unreadable
         if follower == ":":
             return [*domains, _read_address(tokens)]
+    raise _Unreadable
 
 
 def _read_address(tokens: Sequence[Token]) -> str:

@@ -1,7 +1,7 @@
 """Whose outbound source an address is: networks of every length, shared and nested ones included."""
 
 from collections.abc import Iterable, Mapping
-from ipaddress import IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final
 
 from outgate.contract.policy import OutboundSource

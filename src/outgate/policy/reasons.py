@@ -1,4 +1,4 @@
-"""The one catalogue of reason codes: every refusal, delay, hold and admission has one, in replies, logs, events and docs.
+"""The one catalogue of reason codes: every refusal, delay, hold and admission has one, in reply, log, event and docs.
 
 A code is stable for ever: people write rules against it. docs/reasons.md is made from this table (a test holds it).
 """
@@ -71,8 +71,8 @@ class Entry:
     """One row of the catalogue.
 
     code: of the reply, 250 for an admission, 0 where Outgate itself replies nothing. status: enhanced status code
-    (RFC 3463), "" where there is no code. text: of the reply, beginning with the reason's code; `{context}` names what it
-    is about. meaning and remedy: for the docs and the public page, written to the administrator of a mail system.
+    (RFC 3463), "" where there is no code. text: of the reply, beginning with the reason's code; `{context}` names what
+    it is about. meaning and remedy: for the docs and the public page, written to the administrator of a mail system.
     nameless: stands for the context where none is given.
     """
 
@@ -121,23 +121,24 @@ CATALOGUE: Final[dict[Reason, Entry]] = {
         250,
         "2.1.5",
         "domain-own: accepted as mail of your own domain",
-        "The reverse-path has a domain of the customer, and the message came from one of the customer's outbound sources.",
+        "The reverse-path has a domain of the customer, and the message came from one of the customer's outbound "
+        "sources.",
         "Nothing is to be done.",
     ),
     Reason.AUTO_FORWARD: Entry(
         250,
         "2.1.5",
         "auto-forward: accepted as forwarded mail",
-        "The reverse-path has a foreign domain, but the recipient is on the customer's Auto Forward list and the message "
-        "came from one of the customer's outbound sources.",
+        "The reverse-path has a foreign domain, but the recipient is on the customer's Auto Forward list and the "
+        "message came from one of the customer's outbound sources.",
         "Nothing is to be done. To stop such forwards, take the recipient off the Auto Forward list.",
     ),
     Reason.NULL_REVERSE_PATH: Entry(
         250,
         "2.1.5",
         "null-reverse-path: accepted as a notice",
-        "The message has a null reverse-path, as delivery reports and automatic replies have, and came from an outbound "
-        "source of an active customer.",
+        "The message has a null reverse-path, as delivery reports and automatic replies have, and came from an "
+        "outbound source of an active customer.",
         "Nothing is to be done.",
     ),
     Reason.POSTMASTER: Entry(
@@ -169,20 +170,21 @@ CATALOGUE: Final[dict[Reason, Entry]] = {
     Reason.SENDER_NOT_REGISTERED: Entry(
         550,
         "5.7.1",
-        "sender-not-registered: {context} is not a proven domain of a customer with this source; add the domain, or the "
-        "recipient under Auto Forward",
-        "The source is known, but the domain of the reverse-path (the envelope's sender) does not belong to a customer "
-        "who has declared that source. Domains match exactly; subdomains belong only where their proof includes them.",
-        "Add the domain and prove that it is yours, or add the source to the customer whose domain it is. If the message "
-        "was forwarded for somebody else, add its recipient under Auto Forward.",
+        "sender-not-registered: {context} is not a proven domain of a customer with this source; add the domain, or "
+        "the recipient under Auto Forward",
+        "The source is known, but the domain of the reverse-path (the envelope's sender) does not belong to a "
+        "customer who has declared that source. Domains match exactly; subdomains belong only where their proof "
+        "includes them.",
+        "Add the domain and prove that it is yours, or add the source to the customer whose domain it is. If the "
+        "message was forwarded for somebody else, add its recipient under Auto Forward.",
         nameless="the sender's domain",
     ),
     Reason.OUTBOUND_OFF: Entry(
         550,
         "5.7.1",
         "outbound-off: outbound mail is switched off for {context}; switch it on under Outbound Smarthost",
-        "Source and domain are known, but the customer's outbound mail is switched off, or the customer's plan does not "
-        "include it.",
+        "Source and domain are known, but the customer's outbound mail is switched off, or the customer's plan does "
+        "not include it.",
         "Switch Outbound Status on and save. If the switch cannot be used, the plan has no outbound mail: ask your "
         "provider. Until then let your mail leave without this smarthost.",
         nameless="this customer",
@@ -191,10 +193,10 @@ CATALOGUE: Final[dict[Reason, Entry]] = {
         451,
         "4.7.1",
         "activating: outbound mail for {context} is just being switched on; try again in a minute",
-        "Outbound mail was switched on and not every part of this server has confirmed it yet. That takes a second or "
-        "two; mail in between is asked to come again, so that none is refused.",
-        "Wait: the sending system tries again by itself. If it lasts longer than some minutes, look at Outbound Status, "
-        "which shows what has not confirmed.",
+        "Outbound mail was switched on and not every part of this server has confirmed it yet. That takes a second "
+        "or two; mail in between is asked to come again, so that none is refused.",
+        "Wait: the sending system tries again by itself. If it lasts longer than some minutes, look at Outbound "
+        "Status, which shows what has not confirmed.",
         nameless="this customer",
     ),
     Reason.POLICY_STALE: Entry(
@@ -203,16 +205,16 @@ CATALOGUE: Final[dict[Reason, Entry]] = {
         "policy-stale: {context} cannot be checked against current settings right now; try again later",
         "By the settings that are in hand this would be refused, but they may be old: their source has not confirmed "
         "them in the last seconds, or they changed during the transaction. Known senders are served all the while.",
-        "Wait: the sending system tries again by itself. The operator finds the cause in the health page: the process "
-        "that hands out settings, or its database, is away.",
+        "Wait: the sending system tries again by itself. The operator finds the cause in the health page: the "
+        "process that hands out settings, or its database, is away.",
         nameless="this sender",
     ),
     Reason.RECIPIENT_SPLIT: Entry(
         452,
         "4.5.3",
         "recipient-split: send to {context} again in a transaction of its own",
-        "Recipients before this one settled which customer the message belongs to, and this one is acceptable only for "
-        "another. One message belongs to one customer.",
+        "Recipients before this one settled which customer the message belongs to, and this one is acceptable only "
+        "for another. One message belongs to one customer.",
         "Nothing is to be done: the sending system sends the message to this recipient again by itself.",
         nameless="this recipient",
     ),
@@ -228,10 +230,10 @@ CATALOGUE: Final[dict[Reason, Entry]] = {
         550,
         "5.5.2",
         "bare-line-ending: a CR or LF stands alone in the content; end every line with CR LF or send with BDAT",
-        "A line of the content sent with DATA ends in CR or LF alone. RFC 5321 forbids it (2.3.8), and such line endings "
-        "are used to smuggle a second, forged message behind the first.",
-        "Have the sending program end every line with CR LF. Mail servers that offer CHUNKING on the way may send the "
-        "content as it is with BDAT; that is accepted.",
+        "A line of the content sent with DATA ends in CR or LF alone. RFC 5321 forbids it (2.3.8), and such line "
+        "endings are used to smuggle a second, forged message behind the first.",
+        "Have the sending program end every line with CR LF. Mail servers that offer CHUNKING on the way may send "
+        "the content as it is with BDAT; that is accepted.",
     ),
     Reason.MESSAGE_TOO_LARGE: Entry(
         552,
@@ -244,18 +246,19 @@ CATALOGUE: Final[dict[Reason, Entry]] = {
         552,
         "5.3.4",
         "header-too-large: the header has no end within 1 MiB",
-        "The header, which is everything before the first empty line, is longer than 1 MiB. Only broken programs write "
-        "such headers, or attackers.",
-        "Look for a program that writes content without an empty line behind the header, or adds fields again and again.",
+        "The header, which is everything before the first empty line, is longer than 1 MiB. Only broken programs "
+        "write such headers, or attackers.",
+        "Look for a program that writes content without an empty line behind the header, or adds fields again and "
+        "again.",
     ),
     Reason.HOP_LIMIT: Entry(
         554,
         "5.4.6",
         "hop-limit: the message has passed {context} servers and is taken to be in a loop",
-        "The header has more Received fields than the hop limit. As a rule two servers send the message to each other "
-        "for ever (RFC 5321, 6.3).",
-        "Read the Received fields from the bottom up and look for the servers that repeat: a forward that leads back, or "
-        "a smarthost that sends to itself.",
+        "The header has more Received fields than the hop limit. As a rule two servers send the message to each "
+        "other for ever (RFC 5321, 6.3).",
+        "Read the Received fields from the bottom up and look for the servers that repeat: a forward that leads "
+        "back, or a smarthost that sends to itself.",
         nameless="too many",
     ),
     Reason.FROM_MISSING: Entry(
@@ -287,9 +290,9 @@ CATALOGUE: Final[dict[Reason, Entry]] = {
         550,
         "5.7.1",
         "from-mismatch: the From field's domain {context} is not yours; send from a proven domain",
-        "The From field, which recipients see, has a domain that does not belong to the customer whose message this is. "
-        "Another customer's domain is never accepted; a domain of nobody here only where the customer's settings allow "
-        "foreign From domains, or in mail to an Auto Forward destination.",
+        "The From field, which recipients see, has a domain that does not belong to the customer whose message this "
+        "is. Another customer's domain is never accepted; a domain of nobody here only where the customer's settings "
+        "allow foreign From domains, or in mail to an Auto Forward destination.",
         "Send with a From address of your own domain, or add that domain and prove that it is yours. If programs of "
         "yours write mail in the name of others, allow foreign From domains in the customer's settings.",
         nameless="there",
@@ -298,10 +301,11 @@ CATALOGUE: Final[dict[Reason, Entry]] = {
         550,
         "5.7.1",
         "customer-ambiguous: several customers share the source {context} and nothing tells whose message this is",
-        "The message has a null or foreign reverse-path and came from a source that several customers have declared, and "
-        "its From field has a domain of none of them.",
-        "Send delivery reports and automatic replies with a From address of your own domain. If the host name in it is a "
-        "subdomain, have the proof of the domain include its subdomains. Or give each customer a source of its own.",
+        "The message has a null or foreign reverse-path and came from a source that several customers have declared, "
+        "and its From field has a domain of none of them.",
+        "Send delivery reports and automatic replies with a From address of your own domain. If the host name in it "
+        "is a subdomain, have the proof of the domain include its subdomains. Or give each customer a source of its "
+        "own.",
         nameless="of this message",
     ),
     # Not for now
@@ -309,10 +313,10 @@ CATALOGUE: Final[dict[Reason, Entry]] = {
         452,
         "4.3.1",
         "spool-full: no room for this message now; try again later",
-        "The disk that accepted mail is kept on has no room for another message of this size. Nothing that was accepted "
-        "before is touched.",
-        "Wait: the sending system tries again by itself. The operator makes room on the disk, or finds out why mail does "
-        "not leave.",
+        "The disk that accepted mail is kept on has no room for another message of this size. Nothing that was "
+        "accepted before is touched.",
+        "Wait: the sending system tries again by itself. The operator makes room on the disk, or finds out why mail "
+        "does not leave.",
     ),
     Reason.SPOOL_FAILED: Entry(
         451,
@@ -327,8 +331,8 @@ CATALOGUE: Final[dict[Reason, Entry]] = {
         "4.3.2",
         "overloaded: {context}; try again later",
         "This server, or the share of it that one address may use, is busy to its limit.",
-        "Wait: the sending system tries again by itself. If it opens very many connections at a time, limit them. The "
-        "operator sets `limits` in the configuration.",
+        "Wait: the sending system tries again by itself. If it opens very many connections at a time, limit them. "
+        "The operator sets `limits` in the configuration.",
         nameless="too busy now",
     ),
     Reason.SHUTTING_DOWN: Entry(
@@ -368,29 +372,29 @@ CATALOGUE: Final[dict[Reason, Entry]] = {
         "4.4.1",
         "next-hop-unreachable: no connection to {context}",
         "No connection to any host of the next hop came about: refused, no answer, or no greeting in time.",
-        "Wait: the message is tried again until it expires. If the next hop is a Sender Relay, check its host, port and "
-        "firewall.",
+        "Wait: the message is tried again until it expires. If the next hop is a Sender Relay, check its host, port "
+        "and firewall.",
         nameless="the next hop",
     ),
     Reason.NEXT_HOP_FORBIDDEN: Entry(
         550,
         "5.4.4",
         "next-hop-forbidden: {context} is not an address that mail may be sent to",
-        "The domain's mail hosts lead to addresses that are not of the public Internet (loopback, private, reserved), or "
-        "to this server itself. Mail is never sent there.",
-        "The owner of the recipient's domain corrects its MX and address records. For laboratories and inner relays the "
-        "operator may set `delivery.allow_private_next_hops`.",
+        "The domain's mail hosts lead to addresses that are not of the public Internet (loopback, private, "
+        "reserved), or to this server itself. Mail is never sent there.",
+        "The owner of the recipient's domain corrects its MX and address records. For laboratories and inner relays "
+        "the operator may set `delivery.allow_private_next_hops`.",
         nameless="the next hop",
     ),
     Reason.NEXT_HOP_LACKS_EXTENSION: Entry(
         550,
         "5.6.3",
         "next-hop-lacks-extension: {context}",
-        "The message needs an SMTP extension that the next hop does not offer: 8BITMIME for octets above 127, SMTPUTF8 "
-        "for international addresses or header, CHUNKING for content with bare CR or LF or without a last line end. "
-        "Outgate never converts a message, since that would break its signatures.",
-        "Have the sending program encode the message (quoted-printable or base64, lines that end with CR LF), or ask the "
-        "recipient's side for the extension.",
+        "The message needs an SMTP extension that the next hop does not offer: 8BITMIME for octets above 127, "
+        "SMTPUTF8 for international addresses or header, CHUNKING for content with bare CR or LF or without a last "
+        "line end. Outgate never converts a message, since that would break its signatures.",
+        "Have the sending program encode the message (quoted-printable or base64, lines that end with CR LF), or ask "
+        "the recipient's side for the extension.",
         nameless="the next hop lacks an extension that the message needs",
     ),
     Reason.NEXT_HOP_TLS: Entry(
@@ -399,16 +403,16 @@ CATALOGUE: Final[dict[Reason, Entry]] = {
         "next-hop-tls: {context}",
         "TLS to the next hop is required and did not come about: it was not offered, the handshake failed, or the "
         "certificate is not trusted or names another host. The message is not sent in clear.",
-        "Wait: the message is tried again until it expires. For a Sender Relay check its certificate, or choose another "
-        "TLS setting for it.",
+        "Wait: the message is tried again until it expires. For a Sender Relay check its certificate, or choose "
+        "another TLS setting for it.",
         nameless="the TLS that is required did not come about",
     ),
     Reason.CONNECTION_LOST: Entry(
         451,
         "4.4.2",
         "connection-lost: the connection to {context} ended in the middle",
-        "The connection to the next hop ended, or fell silent, before it had answered for the message. If that was after "
-        "the whole content, the recipient may get the message twice.",
+        "The connection to the next hop ended, or fell silent, before it had answered for the message. If that was "
+        "after the whole content, the recipient may get the message twice.",
         "Wait: the message is tried again until it expires.",
         nameless="the next hop",
     ),
@@ -432,8 +436,8 @@ CATALOGUE: Final[dict[Reason, Entry]] = {
         451,
         "4.4.3",
         "dns-trouble: the mail hosts of {context} cannot be looked up now",
-        "DNS gave no usable answer: a time-out, SERVFAIL, REFUSED or nonsense. That does not mean that the domain does "
-        "not exist.",
+        "DNS gave no usable answer: a time-out, SERVFAIL, REFUSED or nonsense. That does not mean that the domain "
+        "does not exist.",
         "Wait: the message is tried again until it expires. If many domains are concerned, the operator checks the "
         "resolver.",
         nameless="the recipient's domain",

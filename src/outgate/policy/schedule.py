@@ -11,8 +11,8 @@ DEFAULT_JITTER: Final = 0.1
 
 @dataclass(frozen=True, slots=True)
 class RetrySchedule:
-    """Pauses that grow, so that a next hop in trouble is not hammered, and are never quite equal, so that messages which
-    failed together do not come back together.
+    """Pauses that grow, so that a next hop in trouble is not hammered, and that are never quite equal, so that messages
+    which failed together do not come back together.
 
     intervals_seconds: the pause after the first attempt, the second and so on; the last one repeats. At least one.
     expiry_seconds: age at which an undelivered message is given up. jitter: share of a pause by which it is made longer

@@ -65,8 +65,8 @@ _NO_RELAYS: Final[dict[str, SenderRelay]] = {}
 class Snapshot:
     """Mutable; read on the thread that feeds it.
 
-    revision: up to which it holds everything. generation: moves with every change, also where the revision stays or goes
-    back: what was derived from the snapshot is good for as long as it has not moved.
+    revision: up to which it holds everything. generation: moves with every change, also where the revision stays or
+    goes back: what was derived from the snapshot is good for as long as it has not moved.
     """
 
     def __init__(self) -> None:
@@ -91,8 +91,8 @@ class Snapshot:
         return self._customers.get(customer_id)
 
     def owner(self, domain: str) -> str:
-        """The id of the customer that a canonical domain belongs to, or "". Subdomains belong to somebody only where the
-        proof includes them."""
+        """The id of the customer that a canonical domain belongs to, or "". Subdomains belong to somebody only where
+        the proof includes them."""
         return self._domains.owner(domain)
 
     def proof(self, domain: str) -> str:
@@ -137,7 +137,7 @@ class Snapshot:
             self._put(item.key, document)
         elif isinstance(document, Deleted):
             self._remove(item.key)
-        # Decisions read nothing of a region.
+        # Of a region decisions read nothing.
         self.revision = max(self.revision, item.revision)
         self.generation += 1
 
@@ -154,6 +154,8 @@ class Snapshot:
         customer_id = document.customer_id
         if self._ids_by_key.get(key, customer_id) != customer_id:
             self._remove(key)
+        if not customer_id:
+            return  # the empty id is the operator's, who is no customer
         view = _view(document)
         former = self._customers.get(customer_id)
         self._ids_by_key[key] = customer_id
