@@ -1,0 +1,202 @@
+"""What the disk has, after whatever happened: the live messages, and the log to go on with.
+
+The records of all segments are taken in the order of the log, which is that of their sequences. A MESSAGE or COPY makes
+a message live, a later one of the same message takes the place of the earlier, PROGRESS replaces, DONE ends, VOID takes
+back acceptances that were answered with a failure. `log` says why that gives the right set.
+
+Before a segment is believed it is flushed, and its cache is dropped: what is read then is on the disk, so that nothing
+is decided on octets that a power failure could still take away, nor on such as an earlier flush failed to write.
+
+The log is never continued in a segment of an earlier process: a torn tail stays where it is. The sequences go on far
+above the last one seen: should a sector that cannot be read today be readable tomorrow, its records come before those
+written since.
+"""
+
+import logging
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Final
+
+from outgate.mail.message import Message, Progress, QueueId
+from outgate.spool.directory import SpoolDirectory
+from outgate.spool.files import Files, is_full, read_all
+from outgate.spool.records import (
+    BLOCK,
+    RECORD_HEADER_OCTETS,
+    BadRecord,
+    Damage,
+    Kind,
+    LargeReference,
+    Record,
+    decode_message,
+    record_octets,
+    scan,
+    split_done,
+    split_mark,
+    split_message,
+    split_void,
+)
+from outgate.spool.segments.segment import Entry, Location, Segment, generation_of
+
+SEQUENCE_STEP: Final = 1 << 32  # from the last sequence seen to the next one written: more than any disk holds records
+
+_log: Final = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Recovered:
+    """segments: all that are numbered, oldest first, with their entries. damaged: places that were set aside."""
+
+    messages: list[tuple[Message, Progress, Entry]] = field(default_factory=list)
+    segments: deque[Segment] = field(default_factory=deque)
+    next_sequence: int = 1
+    damaged: int = 0
+    orphans: list[str] = field(default_factory=list)  # large files that no live message names
+
+
+@dataclass(slots=True)
+class _Found:
+    """A live message as far as the scan has come. The parts are copied out of the segment, the content is not."""
+
+    kind: int
+    sequence: int
+    location: Location
+    message: bytes
+    progress: bytes
+    reference: LargeReference | None
+
+
+class Recovery:
+    """One walk over a spool's directory that nobody else touches. Blocking."""
+
+    def __init__(self, directory: SpoolDirectory) -> None:
+        self._directory = directory
+        self._files = directory.files
+        self._found: dict[QueueId, _Found] = {}
+        self._result = Recovered()
+        self._sequence = 0
+
+    def run(self) -> Recovered:
+        """Raises: OSError; damage is never fatal."""
+        large_names = set(self._files.names(self._directory.large))
+        for segment in self._open_segments():
+            self._result.segments.append(segment)
+            self._take_segment(segment)
+        for queue_id, found in self._found.items():
+            self._take_message(queue_id, found, large_names)
+        named = {entry.reference.name for _, _, entry in self._result.messages if entry.reference is not None}
+        self._result.orphans = sorted(large_names - named)
+        self._result.next_sequence = self._sequence + SEQUENCE_STEP
+        return self._result
+
+    def _open_segments(self) -> list[Segment]:
+        segments = []
+        for name in self._files.names(self._directory.segments):
+            generation = generation_of(name)
+            if generation is not None:
+                path = self._directory.segments / name
+                descriptor = self._files.open(path)
+                segments.append(Segment(generation, path, descriptor, self._files.size(descriptor)))
+        return sorted(segments, key=lambda segment: segment.generation.number)
+
+    def _take_segment(self, segment: Segment) -> None:
+        self._files.fdatasync(segment.descriptor)
+        self._files.drop_cached(segment.descriptor)
+        octets = _read_leniently(self._files, segment)
+        for item in scan(segment.generation, octets, self._sequence):
+            if isinstance(item, Damage):
+                place = octets[item.offset : item.offset + item.length]
+                where = "at the end, never confirmed unless the disk failed" if item.at_end else "between good records"
+                self._set_aside(segment, item.offset, place, where)
+                continue
+            self._sequence = item.sequence
+            try:
+                self._take_record(segment, item)
+            except BadRecord as error:
+                self._set_aside(segment, item.offset, octets[item.offset : item.offset + item.length], str(error))
+
+    def _take_record(self, segment: Segment, record: Record) -> None:
+        """Raises: BadRecord."""
+        match record.kind:
+            case Kind.MESSAGE | Kind.COPY:
+                body = split_message(record.body)
+                reference = body.reference() if body.is_large else None
+                location = Location(
+                    segment,
+                    record.offset,
+                    record_octets(record.length - RECORD_HEADER_OCTETS),
+                    0 if body.is_large else len(body.content),
+                )
+                # The later record goes to the end of the dictionary too, so that entries get the order of the log.
+                self._found.pop(body.queue_id, None)
+                self._found[body.queue_id] = _Found(
+                    record.kind, record.sequence, location, bytes(body.message), bytes(body.progress), reference
+                )
+            case Kind.PROGRESS:
+                queue_id, progress = split_mark(record.body)
+                if (found := self._found.get(queue_id)) is not None:
+                    found.progress = bytes(progress)
+            case Kind.DONE:
+                for queue_id in split_done(record.body):
+                    self._found.pop(queue_id, None)
+            case Kind.VOID:
+                first, last = split_void(record.body)
+                for queue_id, found in list(self._found.items()):
+                    if found.kind == Kind.MESSAGE and first <= found.sequence <= last:
+                        del self._found[queue_id]
+            case _:
+                raise BadRecord(f"a record of kind {record.kind}")
+
+    def _take_message(self, queue_id: QueueId, found: _Found, large_names: set[str]) -> None:
+        location = found.location
+        reference = found.reference
+        try:
+            if reference is not None and not self._is_whole(reference, large_names):
+                raise BadRecord(f"its content {reference.name} is missing or has not {reference.size_octets} octets")
+            message, progress = decode_message(found.message, found.progress)
+            entry = Entry(queue_id, location, reference, progress)
+        except BadRecord as error:
+            octets = read_all(self._files, location.segment.descriptor, location.octets, location.offset)
+            self._set_aside(location.segment, location.offset, octets, f"message {queue_id}: {error}")
+            return
+        location.segment.entries[entry] = None
+        location.segment.live_octets += location.octets
+        self._result.messages.append((message, progress, entry))
+
+    def _is_whole(self, reference: LargeReference, large_names: set[str]) -> bool:
+        """Is the file there, in full length? Its checksums are looked at when it is read."""
+        if reference.name not in large_names:
+            return False
+        descriptor = self._files.open(self._directory.large / reference.name)
+        try:
+            return self._files.size(descriptor) == reference.size_octets
+        finally:
+            self._files.close(descriptor)
+
+    def _set_aside(self, segment: Segment, offset: int, octets: bytes, reason: str) -> None:
+        self._result.damaged += 1
+        name = f"{segment.path.stem}-{offset}"
+        _log.error("spool: %s at %d is damaged: %s", segment.path, offset, reason)
+        try:
+            self._directory.set_aside(name, octets)
+        except OSError as error:
+            if not is_full(error):
+                raise
+            _log.error("spool: no room to set %s aside: %s", name, error)
+
+
+def _read_leniently(files: Files, segment: Segment) -> bytes:
+    """The whole segment; blocks that cannot be read count as zeros, so that they hide nothing else."""
+    size = segment.size_octets
+    try:
+        return read_all(files, segment.descriptor, size, 0)
+    except OSError as error:
+        _log.error("spool: %s cannot be read as a whole, reading block by block: %s", segment.path, error)
+    pieces = []
+    for offset in range(0, size, BLOCK):
+        try:
+            piece = read_all(files, segment.descriptor, min(BLOCK, size - offset), offset)
+        except OSError:
+            piece = b""
+        pieces.append(piece.ljust(min(BLOCK, size - offset), b"\0"))
+    return b"".join(pieces)
