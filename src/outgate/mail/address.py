@@ -5,6 +5,7 @@ so that two spellings of a domain can never be two identities. RFC 5321 §2.3.5,
 """
 
 from typing import Final, Self
+from unicodedata import is_normalized
 
 import idna
 from msgspec import Struct
@@ -25,11 +26,14 @@ def canonical_domain(text: str) -> str:
     """The one form in which `text`, a domain name, is compared and looked up: lower case, A-labels, no trailing dot.
 
     Nothing is mapped but case: a name that IDNA 2008 (RFC 5891) would have to fold, such as one in full-width letters,
-    is refused, so that no look-alike spelling becomes somebody's domain.
+    is refused, so that no look-alike spelling becomes somebody's domain. So is a name that is not in normal form C, since
+    lower case alone would make an ASCII k of the Kelvin sign.
     Raises: AddressError.
     """
     name = text.lower()
-    if not name.isascii():
+    if not text.isascii():
+        if not is_normalized("NFC", text):
+            raise AddressError(f"{text!r} is not a domain name: it is not in Unicode normal form C")
         try:
             name = idna.encode(name, strict=True).decode("ascii")
         except (idna.IDNAError, UnicodeError) as error:
