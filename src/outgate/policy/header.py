@@ -49,75 +49,71 @@ def read_header(content_head: bytes, *, is_complete: bool) -> HeaderFacts:
         block = content_head
     else:
         return HeaderFacts(is_too_large=True)
-    # With a line end in front the first field is found like all others; offsets are one ahead of those in `block`.
-    lower = b"\n" + block.lower()
-    line_ends = block.translate(None, _ORDINARY)
-    if line_ends == _CRLF * (len(line_ends) // 2) and block.count(_CRLF) * 2 == len(line_ends):
-        from_fields = _plain_from_fields(block, lower)
-    else:
+    received_count = 0
+    from_fields: list[bytes] = []
+    subject = message_id = ""
+    for is_received, name, value in _FIELD.findall(b"\n" + block):  # so that the first field is found like the others
+        if is_received:
+            received_count += 1
+        elif name[0] in b"Ff":
+            from_fields.append(value)
+        elif name[0] in b"Ss":
+            subject = subject or _text(value)
+        else:
+            message_id = message_id or _text(value)
+    if not _is_plain(block):
         from_fields = _any_from_fields(block)
     return HeaderFacts(
-        from_fields,
-        lower.count(b"\nreceived:"),
+        tuple(from_fields[:FROM_FIELDS_MAX]),
+        received_count,
         _text(from_fields[0]) if from_fields else "",
-        _first_text(block, lower, b"\nsubject:"),
-        _first_text(block, lower, b"\nmessage-id:"),
+        subject,
+        message_id,
         len(block),
         end >= 0,
         not block.isascii(),
     )
 
 
-_CRLF: Final = b"\r\n"
-_ORDINARY: Final = b"\t" + bytes(range(0x20, 0x7F))  # what is left of a plain header without these: CR LF, CR LF, …
+# Between name and colon RFC 5322 §4.5 allows white space; behind From whatever is not printable ASCII counts as that.
+_FIELD: Final = re.compile(
+    rb"\n(?=[FfMmRrSs])(?i:(received):|(from[^!-~]*+|message-id|subject):([^\r]*+(?:\r\n[ \t][^\r]*+)*+))"
+)
 
-# Between name and colon RFC 5322 §4.5 allows white space. Here whatever is neither printable nor ASCII counts as such.
-_GAP: Final = re.compile(rb"[^!-~]*+:")
 # Some readers end a line at any control octet, or at the line and paragraph separators of Unicode once it is decoded.
 _ANY_FROM: Final = re.compile(
     rb"(?:\A[^!-~]*+|[\x00-\x08\n-\x1f\x7f][\x80-\xff]*+|\xc2\x85|\xe2\x80[\xa8\xa9])from[^!-~]*+:", re.IGNORECASE
 )
 
-
-def _plain_from_fields(block: bytes, lower: bytes) -> tuple[bytes, ...]:
-    """The From fields of a header in which nothing is odd: ASCII without control octets, lines that end with CR LF."""
-    values: list[bytes] = []
-    at = lower.find(b"\nfrom")
-    while at >= 0:
-        colon = _GAP.match(lower, at + 5)
-        if colon is not None:
-            values.append(_value(block, colon.end() - 1))
-            if len(values) == FROM_FIELDS_MAX:
-                break
-        at = lower.find(b"\nfrom", at + 5)
-    return tuple(values)
+_CRLF: Final = b"\r\n"
+_BLANKS: Final = (b" ", b"\t")
+_ORDINARY: Final = b"\t" + bytes(range(0x20, 0x7F))
 
 
-def _any_from_fields(block: bytes) -> tuple[bytes, ...]:
+def _is_plain(block: bytes) -> bool:
+    """ASCII without control octets, each CR before its LF, no white space in front: all readers read it alike."""
+    line_ends = block.translate(None, _ORDINARY)
+    lines = len(line_ends) // 2
+    return line_ends == _CRLF * lines and block.count(_CRLF) == lines and block[:1] not in _BLANKS
+
+
+def _any_from_fields(block: bytes) -> list[bytes]:
     """What any reader might take for a From field. Each value runs to the end of the strict reading's field, so that a
     bare CR or LF stands within it, where `from_field` refuses it."""
-    values = []
+    values: list[bytes] = []
     for name in _ANY_FROM.finditer(block):
         values.append(_value(block, name.end()))
         if len(values) == FROM_FIELDS_MAX:
             break
-    return tuple(values)
+    return values
 
 
 def _value(block: bytes, start: int) -> bytes:
     """From `start` to the first CR LF that no white space follows: RFC 5322 §2.2.3."""
     end = block.find(_CRLF, start)
-    while end >= 0 and block[end + 2 : end + 3] in _FOLDS:
+    while end >= 0 and block[end + 2 : end + 3] in _BLANKS:
         end = block.find(_CRLF, end + 2)
     return block[start:end] if end >= 0 else block[start:]
-
-
-_FOLDS: Final = (b" ", b"\t")
-
-
-def _first_text(block: bytes, lower: bytes, name: bytes) -> str:
-    at = lower.find(name)
-    return _text(_value(block, at + len(name) - 1)) if at >= 0 else ""
 
 
 def _text(value: bytes) -> str:
