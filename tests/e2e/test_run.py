@@ -54,7 +54,7 @@ def test_a_first_message_goes_through_and_ctrl_c_ends_it(demo: subprocess.Popen[
     )
     assert stranger.returncode == 1
     assert "550 5.7.1 sender-not-registered" in stranger.stdout
-    listed = [line.strip() for line in welcome.splitlines() if line.strip().endswith("queue list")][0]
+    listed = next(line.strip() for line in welcome.splitlines() if line.strip().endswith("queue list"))
     queue = subprocess.run(
         [*outgate, *shlex.split(listed)[1:]], capture_output=True, text=True, cwd=tmp_path, timeout=60
     )

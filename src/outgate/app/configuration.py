@@ -7,12 +7,14 @@ import difflib
 import os
 import socket
 import tomllib
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta, Struct
+
+from outgate.mail.address import AddressError, ForwardPath
 
 PATH_VARIABLE: Final = "OUTGATE_CONFIG"
 DEFAULT_PATH: Final = Path("/etc/outgate/outgate.toml")
@@ -264,7 +266,19 @@ SECTIONS: Final[dict[str, type[Struct]]] = {
 def _check_meaning(configuration: Configuration, origin: str) -> None:
     if bool(configuration.tls.certificate) != bool(configuration.tls.key):
         raise ConfigurationError(f"{origin}: tls: give both `certificate` and `key`, or neither")
+    if configuration.postmaster:
+        try:
+            ForwardPath.parse(configuration.postmaster)
+        except AddressError as error:
+            raise ConfigurationError(f"{origin}: postmaster: {error}") from error
     for index, listener in enumerate(configuration.listeners):
+        try:
+            ip_address(listener.address)
+        except ValueError as error:
+            raise ConfigurationError(
+                f"{origin}: listeners[{index}].address: {listener.address!r} is not an IP address; "
+                "write 0.0.0.0 or :: to listen on all"
+            ) from error
         for proxy in listener.proxies:
             try:
                 ip_network(proxy)

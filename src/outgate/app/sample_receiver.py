@@ -5,7 +5,6 @@ It stands for the Internet, so that a newcomer sees a message come out at the ot
 
 import asyncio
 import ssl
-import sys
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -116,4 +115,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -10,7 +10,6 @@ import gc
 import random
 import signal
 import socket
-import sys
 import time
 from ipaddress import ip_network
 from pathlib import Path
@@ -38,6 +37,7 @@ from outgate.contract.wire import (
     Statistics,
 )
 from outgate.delivery.manager import DeliveryManager, DeliverySettings
+from outgate.mail.address import ForwardPath
 from outgate.mail.message import Message
 from outgate.net.certificate import Certificate, CertificateError, ensure_self_signed
 from outgate.net.clock import LoopClock, LoopThreads
@@ -112,6 +112,7 @@ class Worker:
             tls_available=lambda: self.certificate is not None,
             emit=self.record.take,
             submit=self.delivery.submit,
+            postmaster=ForwardPath.parse(configuration.postmaster) if configuration.postmaster else None,
         )
         self.gate = Gate(
             reception=self.reception,
@@ -348,4 +349,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -14,6 +14,7 @@ from outgate.mail.address import ForwardPath, ReversePath
 QueueId = str  # 13 characters of `QUEUE_ID_ALPHABET`, unique in an installation; see `queue_id`
 
 QUEUE_ID_ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: sorts by time, no look-alikes
+_PAIRS: Final = tuple([first + second for first in QUEUE_ID_ALPHABET for second in QUEUE_ID_ALPHABET])
 
 
 class ContentNeeds(IntEnum):
@@ -98,8 +99,8 @@ def queue_id(milliseconds: int, worker: int, counter: int) -> QueueId:
     Pure: who calls keeps the counter and gives a time that never goes back.
     """
     number = ((milliseconds & 0x1FFFFFFFFFF) << 24) | ((worker & 0x3FF) << 14) | (counter & 0x3FFF)
-    characters = []
-    for _ in range(13):
-        characters.append(QUEUE_ID_ALPHABET[number & 31])
-        number >>= 5
-    return "".join(reversed(characters))
+    pairs = _PAIRS
+    return (
+        f"{QUEUE_ID_ALPHABET[number >> 60]}{pairs[number >> 50 & 1023]}{pairs[number >> 40 & 1023]}"
+        f"{pairs[number >> 30 & 1023]}{pairs[number >> 20 & 1023]}{pairs[number >> 10 & 1023]}{pairs[number & 1023]}"
+    )

@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_address
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 from outgate.mail.reply import Reply
 from outgate.smtp.events import Event, TlsRequested
@@ -167,10 +167,8 @@ class SmtpConnection(asyncio.Protocol):
     # Called by the transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
         listener = self._listener
-        if self._session is not None:  # the TLS transport of the same connection
-            return
+        transport = cast("asyncio.Transport", transport)  # uvloop's is one by its methods, not by its class
         self._transport = transport
         self._heard_at = listener.loop.time()
         listener.connections.add(self)
@@ -329,8 +327,15 @@ class SmtpConnection(asyncio.Protocol):
                     if type(event) is TlsRequested and reply.code == 220:
                         self._start_tls(session)
                         return
-        self._flush(session)
-        if session.buffered_octets > READ_AHEAD_MAX or self._is_paused:
+        transport = self._transport
+        if transport is None:
+            return
+        octets = session.outgoing()
+        if octets:
+            transport.write(octets)
+        if session.finished:
+            self._close()
+        elif self._is_paused or session.is_waiting_for_reply:
             self._regulate()
 
     def _flush(self, session: ServerSession) -> None:
@@ -341,8 +346,12 @@ class SmtpConnection(asyncio.Protocol):
         if octets:
             transport.write(octets)
         if session.finished:
-            self._idle_seconds = CLOSE_SECONDS
-            transport.close()
+            self._close()
+
+    def _close(self) -> None:
+        assert self._transport is not None
+        self._idle_seconds = CLOSE_SECONDS
+        self._transport.close()
 
     def _regulate(self) -> None:
         """Stop reading while the session or the conversation has enough, go on when neither has."""

@@ -87,7 +87,7 @@ class Reception:
     """What all conversations of a worker share.
 
     emit: takes every event for the record. submit: takes each message that is durable, with its content if that is in
-    memory. tls_available: can a handshake be done now?
+    memory. tls_available: can a handshake be done now? postmaster: where mail for our own postmaster goes.
     """
 
     snapshot: Snapshot
@@ -101,8 +101,13 @@ class Reception:
     tls_available: Callable[[], bool]
     emit: Callable[[ContractEvent], None]
     submit: Callable[[Message, bytes | None], None]
+    postmaster: ForwardPath | None = None
     counters: ReceptionCounters = field(default_factory=ReceptionCounters)
     is_stopping: bool = False
+    own_domains: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.own_domains = frozenset((self.host_name.lower(),)) if self.postmaster is not None else frozenset()
 
 
 @dataclass(slots=True)
@@ -193,9 +198,12 @@ class ReceptionConversation:
             forward_path,
             transaction.candidates,
             feed_is_current=reception.feed_is_current(),
+            own_domains=reception.own_domains,
         )
         decision = admission.decision
         if decision.verdict is Verdict.ACCEPT:
+            if decision.reason is Reason.POSTMASTER and reception.postmaster is not None:
+                forward_path = reception.postmaster  # RFC 5321 §4.5.1: it goes where the operator says
             transaction.candidates = admission.candidates
             transaction.reason = decision.reason
             transaction.forward_paths.append(forward_path)
@@ -272,13 +280,12 @@ class ReceptionConversation:
         if transaction.failure is not None:
             return self._refuse_for_spool(transaction.failure, transaction.queue_id)
         large = transaction.large
-        content: bytes | LargeContent
+        hot: bytes | None = None
         if large is None:
             pieces = transaction.pieces
-            content = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-            header = read_header(content, is_complete=True)
+            hot = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            header = read_header(hot, is_complete=True)
         else:
-            content = large
             header = read_header(transaction.head, is_complete=len(transaction.head) == transaction.size_octets)
         settled_customer, refusal = self._judge(transaction, header)
         if refusal is not None:
@@ -321,7 +328,9 @@ class ReceptionConversation:
         )
         if transaction.refused:
             self._report_refused(transaction)
-        reception.spool.accept(message, content, _Durable(self, message, content if large is None else None))
+        content = hot if hot is not None else large
+        assert content is not None
+        reception.spool.accept(message, content, _Durable(self, message, hot))
         return None
 
     def _judge(self, transaction: Transaction, header: HeaderFacts) -> tuple[str, Decision | None]:

@@ -1,0 +1,319 @@
+"""The listener over real sockets, on uvloop and on the standard loop: order, TLS, PROXY, silence, ends."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+import uvloop
+from tests.support.client import RawClient
+
+from outgate.mail.reply import Reply
+from outgate.net.certificate import Certificate, ensure_self_signed
+from outgate.net.listener import READ_AHEAD_MAX, Conversation, Listener, Peer
+from outgate.smtp.events import ContentReceived, ContentRequested, Event, TlsRequested, TransactionEnded
+from outgate.smtp.server import ServerSettings
+
+ENVELOPE = b"EHLO client.example\r\nMAIL FROM:<a@alpha.example>\r\nRCPT TO:<b@receiver.example>\r\n"
+
+
+@dataclass
+class Guest:
+    """Accepts everything; keeps contents; answers the end of a content when told to."""
+
+    peer: Peer
+    house: "House"
+    is_stranger: bool = False
+    tls: str = ""
+
+    def secured(self, tls: str) -> None:
+        self.tls = tls
+
+    def closed(self) -> None:
+        self.house.closed += 1
+
+    def answer(self, event: Event) -> Reply | None:
+        match event:
+            case ContentRequested():
+                return Reply(354, "", "go on")
+            case ContentReceived(octets, is_last):
+                self.house.contents.append(octets)
+                if not is_last:
+                    return None
+                if self.house.answers_later:
+                    asyncio.get_running_loop().call_soon(self.peer.reply_later, Reply(250, "2.0.0", "have it"))
+                    return None
+                return Reply(250, "2.0.0", "have it")
+            case TransactionEnded():
+                return None
+            case TlsRequested():
+                return Reply(220, "2.0.0", "go ahead")
+            case _:
+                return Reply(250, "2.0.0", "fine")
+
+
+@dataclass
+class House:
+    context: ssl.SSLContext | None = None
+    idle: float = 60.0
+    delay: float = 0.0
+    answers_later: bool = True
+    turn_away: Reply | None = None
+    guests: list[Guest] = field(default_factory=list)
+    contents: list[bytes] = field(default_factory=list)
+    closed: int = 0
+
+    def session_settings(self) -> ServerSettings:
+        return ServerSettings("outgate.example", tls_available=self.context is not None)
+
+    def tls_context(self) -> ssl.SSLContext | None:
+        return self.context
+
+    def converse(self, peer: Peer) -> Conversation | Reply:
+        if self.turn_away is not None:
+            return self.turn_away
+        self.guests.append(Guest(peer, self))
+        return self.guests[-1]
+
+    def idle_seconds(self, _conversation: Conversation) -> float:
+        return self.idle
+
+    def greeting_delay_seconds(self, _conversation: Conversation) -> float:
+        return self.delay
+
+
+Scene = Callable[[int, Listener, asyncio.AbstractEventLoop], None]
+
+
+@pytest.fixture(params=["uvloop", "asyncio"])
+def play(request: pytest.FixtureRequest) -> Callable[..., Listener]:
+    """Run a scene in a thread against a listener on a loop of that kind; the listener as it ended."""
+
+    def run(scene: Scene, house: House, proxies: tuple[str, ...] = ()) -> Listener:
+        async def main() -> Listener:
+            loop = asyncio.get_running_loop()
+            listener = Listener(house, loop, tuple(ip_network(proxy) for proxy in proxies))
+            listening = socket.create_server(("127.0.0.1", 0))
+            port = listening.getsockname()[1]
+            await listener.start(listening)
+            try:
+                await asyncio.wait_for(asyncio.to_thread(scene, port, listener, loop), 30)
+            finally:
+                listener.stop_accepting()
+                listener.drop_all()
+                await asyncio.wait_for(listener.wait_until_empty(), 10)
+            return listener
+
+        return uvloop.run(main()) if request.param == "uvloop" else asyncio.run(main())
+
+    return run
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> ssl.SSLContext:
+    return Certificate(*ensure_self_signed(tmp_path, "outgate.example")).context
+
+
+def secure(connection: socket.socket) -> ssl.SSLSocket:
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname = False
+    client.verify_mode = ssl.CERT_NONE
+    return client.wrap_socket(connection)
+
+
+@pytest.mark.parametrize("answers_later", [True, False])
+def test_a_whole_session_sent_at_once_is_answered_in_order(play: Callable[..., Listener], answers_later: bool) -> None:
+    house = House(answers_later=answers_later)
+
+    def scene(port: int, listener: Listener, loop: asyncio.AbstractEventLoop) -> None:
+        with RawClient(port) as client:
+            message = b"MAIL FROM:<a@alpha.example>\r\nRCPT TO:<b@receiver.example>\r\nDATA\r\n%b\r\n.\r\n"
+            client.send(b"EHLO c\r\n" + message % b"one" + message % b"two" + b"QUIT\r\n")
+            codes = [client.reply()[0] for _ in range(10)]
+            assert codes == [250, 250, 250, 354, 250, 250, 250, 354, 250, 221]
+            assert client.reply() == (0, "")
+
+    play(scene, house)
+    assert house.contents == [b"one\r\n", b"two\r\n"]
+    assert house.closed == 1
+
+
+def test_plaintext_behind_starttls_is_thrown_away(play: Callable[..., Listener], context: ssl.SSLContext) -> None:
+    house = House(context)
+
+    def scene(port: int, listener: Listener, loop: asyncio.AbstractEventLoop) -> None:
+        with RawClient(port) as client:
+            client.ehlo()
+            client.send(b"STARTTLS\r\nMAIL FROM:<injected@alpha.example>\r\nNOOP\r\n")
+            assert client.reply()[0] == 220
+            assert client.buffer == b""  # nothing was answered in clear behind it
+            client.socket = secure(client.socket)
+            client.ehlo()
+            assert client.say("RCPT TO:<b@receiver.example>")[0] == 503
+
+    play(scene, house)
+    assert house.guests[0].tls.startswith("TLSv1.3")
+
+
+def test_what_comes_right_behind_the_handshake_is_answered(
+    play: Callable[..., Listener], context: ssl.SSLContext
+) -> None:
+    """The trap: octets that are decrypted before `start_tls` has returned to its caller."""
+    house = House(context)
+
+    def scene(port: int, listener: Listener, loop: asyncio.AbstractEventLoop) -> None:
+        for _ in range(20):
+            with RawClient(port) as client:
+                client.ehlo()
+                assert client.say("STARTTLS")[0] == 220
+                incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+                settings = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+                settings.check_hostname = False
+                settings.verify_mode = ssl.CERT_NONE
+                tls = settings.wrap_bio(incoming, outgoing)
+                while True:
+                    try:
+                        tls.do_handshake()
+                        break
+                    except ssl.SSLWantReadError:
+                        client.send(outgoing.read())
+                        incoming.write(client.socket.recv(65_536))
+                tls.write(b"EHLO c\r\nNOOP\r\n")  # leaves in one segment with the end of the handshake
+                client.send(outgoing.read())
+                answered = b""
+                while b"250 2.0.0" not in answered:
+                    incoming.write(client.socket.recv(65_536))
+                    try:
+                        answered += tls.read(65_536)
+                    except ssl.SSLWantReadError:
+                        continue
+                assert answered.startswith(b"250-outgate.example")
+
+    play(scene, house)
+
+
+def test_a_failed_handshake_ends_the_connection(play: Callable[..., Listener], context: ssl.SSLContext) -> None:
+    house = House(context)
+
+    def scene(port: int, listener: Listener, loop: asyncio.AbstractEventLoop) -> None:
+        with RawClient(port) as client:
+            client.ehlo()
+            assert client.say("STARTTLS")[0] == 220
+            client.send(b"MAIL FROM:<a@alpha.example>\r\n" * 10)
+            left = b""
+            while octets := _receive(client.socket):
+                left += octets
+            assert b"250" not in left
+
+    assert play(scene, house).counters.tls_failed == 1
+    assert house.closed == 1
+
+
+def _receive(connection: socket.socket) -> bytes:
+    try:
+        return connection.recv(65_536)
+    except ConnectionResetError:
+        return b""
+
+
+def test_who_is_silent_is_told_and_cut_off(play: Callable[..., Listener]) -> None:
+    house = House(idle=0.1)
+
+    def scene(port: int, listener: Listener, loop: asyncio.AbstractEventLoop) -> None:
+        with RawClient(port) as client:
+            assert client.reply()[0] == 421
+            assert client.reply() == (0, "")
+
+    play(scene, house)
+
+
+def test_who_talks_before_the_greeting_is_cut_off(play: Callable[..., Listener]) -> None:
+    house = House(delay=0.2)
+
+    def scene(port: int, listener: Listener, loop: asyncio.AbstractEventLoop) -> None:
+        with RawClient(port, greet=False) as client:
+            client.send(b"EHLO client.example\r\n")
+            code, _ = client.reply()
+            assert code in (421, 554)
+            assert client.reply() == (0, "")
+        assert listener.counters.early_talkers == 1
+
+    play(scene, house)
+
+
+def test_who_is_turned_away_is_told_why(play: Callable[..., Listener]) -> None:
+    def scene(port: int, listener: Listener, loop: asyncio.AbstractEventLoop) -> None:
+        with RawClient(port, greet=False) as client:
+            assert client.reply() == (421, "421 4.3.2 full\r\n")
+            assert client.reply() == (0, "")
+
+    play(scene, House(turn_away=Reply(421, "4.3.2", "full")))
+
+
+def test_a_shut_down_lets_the_message_under_way_end(play: Callable[..., Listener]) -> None:
+    house = House()
+
+    def scene(port: int, listener: Listener, loop: asyncio.AbstractEventLoop) -> None:
+        with RawClient(port) as busy, RawClient(port) as idle:
+            busy.ehlo()
+            busy.envelope("a@alpha.example")
+            assert busy.say("DATA")[0] == 354
+            loop.call_soon_threadsafe(listener.shut_down)
+            assert idle.reply()[0] == 421
+            busy.send(b"content\r\n.\r\n")
+            assert busy.reply()[0] == 250
+            assert busy.reply()[0] == 421
+            assert busy.reply() == (0, "")
+
+    play(scene, house)
+    assert house.contents == [b"content\r\n"]
+
+
+def test_a_proxy_header_is_believed_from_named_proxies_only(play: Callable[..., Listener]) -> None:
+    house = House()
+
+    def scene(port: int, listener: Listener, loop: asyncio.AbstractEventLoop) -> None:
+        with RawClient(port, greet=False) as client:
+            client.send(b"PROXY TCP4 192.0.2.7 198.51.100.1 4711 25\r\nEHLO c\r\n"[:20])
+            client.send(b"PROXY TCP4 192.0.2.7 198.51.100.1 4711 25\r\n"[20:])
+            assert client.reply()[0] == 220
+        with RawClient(port, greet=False) as client:
+            client.send(b"PROXY nonsense\r\n")
+            assert client.reply() == (0, "")
+        with RawClient(port, source="127.0.0.2", greet=False) as client:
+            assert _receive(client.socket) == b""
+
+    play(scene, house, ("127.0.0.1/32",))
+    assert [guest.peer.address for guest in house.guests] == ["192.0.2.7"]
+
+
+def test_a_peer_that_does_not_wait_is_not_read_without_bound(play: Callable[..., Listener]) -> None:
+    house = House(answers_later=False)
+
+    class Slow(Guest):
+        def answer(self, event: Event) -> Reply | None:
+            if isinstance(event, ContentReceived) and event.is_last:
+                self.house.contents.append(event.octets)
+                return None  # no answer yet
+            return super().answer(event)
+
+    house.converse = lambda peer: house.guests.append(Slow(peer, house)) or house.guests[-1]  # type: ignore[method-assign, func-returns-value]
+
+    def scene(port: int, listener: Listener, loop: asyncio.AbstractEventLoop) -> None:
+        with RawClient(port) as client:
+            client.send(ENVELOPE + b"DATA\r\none\r\n.\r\n")
+            client.socket.settimeout(0.5)
+            with pytest.raises(TimeoutError):
+                client.send(b"NOOP\r\n" * 20_000_000)
+            held = house.guests[0].peer.session.buffered_octets
+            assert held <= 2 * READ_AHEAD_MAX
+            loop.call_soon_threadsafe(house.guests[0].peer.reply_later, Reply(250, "2.0.0", "at last"))
+            client.socket.settimeout(10)
+            codes = [client.reply()[0] for _ in range(5)]
+            assert codes == [250, 250, 250, 354, 250]
+
+    play(scene, house)
