@@ -63,6 +63,7 @@ class House:
     delay: float = 0.0
     answers_later: bool = True
     turn_away: Reply | None = None
+    guest: type[Guest] = Guest
     guests: list[Guest] = field(default_factory=list)
     contents: list[bytes] = field(default_factory=list)
     closed: int = 0
@@ -76,7 +77,7 @@ class House:
     def converse(self, peer: Peer) -> Conversation | Reply:
         if self.turn_away is not None:
             return self.turn_away
-        self.guests.append(Guest(peer, self))
+        self.guests.append(self.guest(peer, self))
         return self.guests[-1]
 
     def idle_seconds(self, _conversation: Conversation) -> float:
@@ -301,7 +302,7 @@ def test_a_peer_that_does_not_wait_is_not_read_without_bound(play: Callable[...,
                 return None  # no answer yet
             return super().answer(event)
 
-    house.converse = lambda peer: house.guests.append(Slow(peer, house)) or house.guests[-1]  # type: ignore[method-assign, func-returns-value]
+    house.guest = Slow
 
     def scene(port: int, listener: Listener, loop: asyncio.AbstractEventLoop) -> None:
         with RawClient(port) as client:
