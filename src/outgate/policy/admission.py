@@ -160,8 +160,8 @@ def settle(
     if OPERATOR in candidates:
         return Settled(_POSTMASTER, OPERATOR)  # anybody may write to the postmaster, under any name
     if sender.generation != snapshot.generation:
-        sender = stand_sender(snapshot, snapshot.source(sender.source.address), sender.reverse_path)
-        still = candidates & _possible(sender)
+        was, sender = sender, stand_sender(snapshot, snapshot.source(sender.source.address), sender.reverse_path)
+        still = candidates & _possible(sender, may_be_foreign=was.is_foreign)
         if not still:
             # Accepted at RCPT, and now somebody else's: doubt, so that the next attempt is decided as a whole.
             decision = sender.refusal if sender.accepted is None else Decision(Verdict.DEFER, Reason.POLICY_STALE)
@@ -175,11 +175,12 @@ def settle(
     return Settled(_unless_stale(decision, feed_is_current), customer_id)
 
 
-def _possible(sender: SenderStanding) -> frozenset[str]:
-    """The customers that could send so under some recipient."""
+def _possible(sender: SenderStanding, *, may_be_foreign: bool) -> frozenset[str]:
+    """The customers that could send so. A reverse-path that has become foreign since RCPT was never held against an
+    Auto Forward list, so it does not profit from one."""
     if sender.accepted is not None:
         return sender.accepted.candidates
-    return sender.source.active if sender.is_foreign else _NOBODY
+    return sender.source.active if sender.is_foreign and may_be_foreign else _NOBODY
 
 
 def _flaw(from_fields: tuple[bytes, ...]) -> Reason:
