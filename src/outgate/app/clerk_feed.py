@@ -75,6 +75,7 @@ class Conversation:
         self._commands_seen = 0  # the newest number when we last looked for commands
         self._told = -1  # the revision of our last `Current`
         self._told_at = float("-inf")
+        self._came_at = float("inf")
         self._written_at = float("-inf")
         # A worker acts for seconds on the word that it is current: so that word must not wait in a buffer of ours.
         writer.transport.set_write_buffer_limits(high=0)
@@ -91,11 +92,12 @@ class Conversation:
                         return
                     self.worker = message.worker
                     self._sent = message.revision
+                    self._came_at = self._loop.time()
                     self._view.log.write("follower-came", worker=self.worker, revision=message.revision)
                     await self._heard(Acknowledge(message.revision))
                     telling = asyncio.create_task(self._tell())
                     telling.add_done_callback(lambda _: self._writer.close())  # the worker comes again
-                    self.wake.set()
+                    self._view.hint.set()
                 elif telling is None:
                     return
                 elif isinstance(message, Acknowledge):
@@ -188,6 +190,8 @@ class Conversation:
             self._sent = 0
         while is_anew or self._sent < view.head.revision:
             octets, up_to = await view.database.run(_documents_frame, self._sent, is_anew)
+            if up_to <= self._sent and not is_anew:
+                return  # the database has gone back since the look; the next one shows it
             is_anew = False
             self._sent = up_to
             if up_to > view.head.revision:
@@ -209,8 +213,8 @@ class Conversation:
     async def _tell_current(self) -> None:
         now = self._loop.time()
         revision = self._view.head.revision
-        if now - self._view.looked_at > CURRENT_SECONDS:
-            return  # that was too long ago to vouch for
+        if self._view.looked_at < max(self._came_at, now - CURRENT_SECONDS):
+            return  # that was too long ago to vouch for, or before the worker asked
         if revision == self._told and now - self._told_at < CURRENT_SECONDS:
             return
         self._told = revision

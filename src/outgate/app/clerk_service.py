@@ -152,6 +152,7 @@ class Clerk:
         await self._is_migrated.wait()
         pause = SHIP_SECONDS
         while True:
+            is_last = stop.is_set()  # asked before, so that what came until then is seen by this round
             has_more = has_failed = False
             for log, directory in self._settings.event_logs():
                 try:
@@ -159,7 +160,7 @@ class Clerk:
                 except (DatabaseAway, OSError) as error:
                     has_failed = True
                     self._log.write("shipping-failed", log=log, error=str(error))
-            if stop.is_set() and (has_failed or not has_more):
+            if is_last and (has_failed or not has_more):
                 return
             pause = min(pause * 2, RETRY_MAX_SECONDS) if has_failed else SHIP_SECONDS
             if has_failed or not has_more:

@@ -166,7 +166,9 @@ class Worker:
 
     def _make_delivery(self, ids: QueueIds) -> DeliveryManager:
         settings = self.configuration.delivery
-        resolver = DnsResolver(ResolverSettings(nameservers=settings.nameservers))
+        resolver = DnsResolver(
+            ResolverSettings(nameservers=settings.nameservers), now=self.loop.time, order=random.Random()
+        )
         connector = RelayConnector(
             RelaySettings(
                 host_name=self.configuration.host_name,

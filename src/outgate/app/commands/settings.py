@@ -13,8 +13,9 @@ def settings_of(context: typer.Context) -> Configuration:
     if isinstance(root.obj, Configuration):
         return root.obj
     try:
-        root.obj = load(root.params.get("config"))
+        configuration = load(root.params.get("config"))
     except ConfigurationError as error:
         print(f"outgate: {error}", file=sys.stderr)
         raise typer.Exit(2) from error
-    return root.obj
+    root.obj = configuration
+    return configuration

@@ -1,0 +1,343 @@
+"""A connection to a next hop: moves octets between a transport and the client session, and keeps time.
+
+Callbacks all through: a small message costs no task and no future. Content that is not in memory is read off the loop,
+piece by piece, no faster than the next hop takes it. One ticker (`Keeper`) watches the time of all connections.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
+
+from outgate.delivery.interface import Clock, Threads, Transaction, TransactionResult
+from outgate.policy.reasons import Reason, reply_of
+from outgate.smtp.client import ClientSession
+from outgate.smtp.client_events import ContentWanted, Event, TransactionEnded
+from outgate.spool.interface import ContentReader, SpoolError
+
+PIECE_OCTETS: Final = 256 * 1024  # of content read and sent at a time; what a large message holds in memory
+TICK_SECONDS: Final = 1.0  # how often times are looked at; limits of time are that exact
+ENVELOPE_SECONDS_MAX: Final = (
+    1_800.0  # for all replies before the content: an hour of single, slow replies is no service
+)
+HANDSHAKE_SECONDS: Final = 30.0
+
+Done = Callable[[TransactionResult], None]
+
+
+@dataclass(slots=True)
+class Keeper:
+    """What all connections share: limits, and the ticker that ends what takes too long.
+
+    idle_seconds: how long a connection without a transaction is kept. transactions_max: on one connection.
+    """
+
+    clock: Clock
+    threads: Threads
+    idle_seconds: float
+    transactions_max: int
+    connections: set["SmtpHopConnection"] = field(default_factory=set)
+    _is_ticking: bool = False
+
+    def enter(self, connection: "SmtpHopConnection") -> None:
+        self.connections.add(connection)
+        if not self._is_ticking:
+            self._is_ticking = True
+            self._schedule()
+
+    def _schedule(self) -> None:
+        self.clock.call_at(self.clock.monotonic() + min(TICK_SECONDS, self.idle_seconds), self._tick)
+
+    def _tick(self) -> None:
+        now = self.clock.monotonic()
+        for connection in tuple(self.connections):
+            connection.check_time(now)
+        if self.connections:
+            self._schedule()
+        else:
+            self._is_ticking = False
+
+
+class SmtpHopConnection(asyncio.Protocol):
+    """One connection, a `HopConnection` once the connector has seen it ready. peer: "host [address]"."""
+
+    __slots__ = (
+        "_closed",
+        "_done",
+        "_drained",
+        "_heard_at",
+        "_idle_since",
+        "_is_tls_beginning",
+        "_keeper",
+        "_loop",
+        "_monotonic",
+        "_session",
+        "_task",
+        "_transactions",
+        "_transport",
+        "_waiter",
+        "peer",
+        "tls",
+    )
+
+    def __init__(self, session: ClientSession, keeper: Keeper, peer: str) -> None:
+        self._session = session
+        self._keeper = keeper
+        self._loop = asyncio.get_running_loop()
+        self._monotonic = keeper.clock.monotonic
+        self._transport: asyncio.Transport | None = None
+        self._waiter: asyncio.Future[Event] | None = None  # of set-up, or of a task that sends content
+        self._drained: asyncio.Future[None] | None = None  # while the transport's buffer is full
+        self._task: asyncio.Task[None] | None = None  # that sends content from a reader
+        self._done: Done | None = None
+        self._closed: Callable[[], None] | None = None
+        self._heard_at = self._monotonic()  # the last whole reply, or octets taken
+        self._idle_since = self._heard_at  # or the beginning of what is under way
+        self._transactions = 0
+        self._is_tls_beginning = False
+        self.peer = peer
+        self.tls = ""
+
+    # For the connector
+
+    async def next_event(self) -> Event:
+        """The next event of the set-up: `Ready`, `TlsAgreed` or `Rejected`."""
+        event = self._session.next_event()
+        if event is not None:
+            return event
+        return await self._wait()
+
+    async def start_tls(self, context: ssl.SSLContext, server_hostname: str) -> None:
+        """Do the handshake that the peer agreed to, and say EHLO again.
+
+        Raises: OSError (ssl.SSLError among them); the connection is gone.
+        """
+        transport, self._transport = self._transport, None
+        if transport is None:
+            raise ConnectionResetError("the connection ended before the handshake")
+        self._is_tls_beginning = True
+        try:
+            secured = await self._loop.start_tls(
+                transport,
+                self,
+                context,
+                server_hostname=server_hostname,
+                ssl_handshake_timeout=HANDSHAKE_SECONDS,
+            )
+        except BaseException:
+            transport.abort()
+            raise
+        finally:
+            self._is_tls_beginning = False
+        if secured is None or self._session.is_ended:
+            transport.abort()
+            raise ConnectionResetError("the connection ended in the handshake")
+        self._transport = secured
+        cipher = secured.get_extra_info("cipher")
+        self.tls = f"{cipher[1]} {cipher[0]}" if cipher else "TLS"
+        self._session.tls_established()
+        self._advance()
+
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    # HopConnection
+
+    @property
+    def is_usable(self) -> bool:
+        return self._done is None and self._transport is not None and self._session.is_idle
+
+    def send(self, transaction: Transaction, done: Done) -> None:
+        assert self.is_usable
+        self._done = done
+        self._transactions += 1
+        self._idle_since = self._heard_at = self._monotonic()
+        content = transaction.content
+        if isinstance(content, bytes):
+            self._begin(transaction, content, len(content))
+        else:
+            self._task = self._loop.create_task(self._send_from(transaction, content))
+
+    def close(self) -> None:
+        if self.is_usable:
+            self._quit()
+        else:
+            self.abort()
+
+    def when_closed(self, callback: Callable[[], None]) -> None:
+        self._closed = callback
+        if self._transport is None and not self._is_tls_beginning:
+            self._loop.call_soon(self._tell_closed)
+
+    # Called by the transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        if self._is_tls_beginning:
+            return  # the TLS transport of the same connection; `start_tls` takes it when the handshake is done
+        self._transport = transport
+        self._keeper.enter(self)
+
+    def data_received(self, octets: bytes) -> None:
+        if self._session.receive(octets):
+            self._heard_at = self._monotonic()
+        self._advance()
+
+    def pause_writing(self) -> None:
+        self._drained = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        self._heard_at = self._monotonic()
+        drained, self._drained = self._drained, None
+        if drained is not None and not drained.done():
+            drained.set_result(None)
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        if self._is_tls_beginning:
+            return  # `start_tls` raises
+        self._transport = None
+        self.resume_writing()
+        self._session.receive_end()
+        self._advance()
+        self._keeper.connections.discard(self)
+        self._tell_closed()
+
+    # Time, called by the keeper
+
+    def check_time(self, now: float) -> None:
+        session = self._session
+        if self._is_tls_beginning:
+            return  # the handshake has a limit of its own
+        if session.is_ended:
+            self.abort()
+        elif self._done is None and session.is_idle:
+            if now - self._idle_since >= self._keeper.idle_seconds:
+                self._quit()
+        elif now - self._heard_at >= session.patience_seconds or (
+            session.is_awaiting_envelope and now - self._idle_since >= ENVELOPE_SECONDS_MAX
+        ):
+            session.time_out()
+            self._advance()
+
+    # The dialogue
+
+    def _begin(self, transaction: Transaction, content: bytes | None, content_octets: int) -> None:
+        session = self._session
+        session.begin(
+            transaction.reverse_path,
+            transaction.forward_paths,
+            transaction.trace,
+            content,
+            content_octets=content_octets,
+            needs=transaction.needs,
+        )
+        octets = session.outgoing()
+        if octets and self._transport is not None:
+            self._transport.write(octets)
+        else:
+            self._loop.call_soon(self._advance)  # refused before it was sent; `done` is never called from within `send`
+
+    def _advance(self) -> None:
+        """Send what is to be sent, and pass on what has happened."""
+        session = self._session
+        transport = self._transport
+        octets = session.outgoing()
+        if octets and transport is not None:
+            transport.write(octets)
+        if session.is_ended and transport is not None:
+            transport.abort()
+        event = session.next_event()
+        while event is not None:
+            if type(event) is TransactionEnded:
+                self._end(event)
+            else:
+                self._pass_on(event)
+            event = session.next_event()
+
+    def _end(self, event: TransactionEnded) -> None:
+        done, self._done = self._done, None
+        assert done is not None
+        self._idle_since = self._monotonic()
+        self._pass_on(event)
+        if self._transactions >= self._keeper.transactions_max and self.is_usable:
+            self._quit()
+        done(TransactionResult(event.replies, self.peer, self.tls, event.reason, event.is_heard))
+
+    def _pass_on(self, event: Event) -> None:
+        """To whoever waits for an event."""
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(event)
+
+    def _quit(self) -> None:
+        self._heard_at = self._monotonic()
+        self._session.quit()
+        if self._transport is not None:
+            self._transport.write(self._session.outgoing())
+
+    def _tell_closed(self) -> None:
+        closed, self._closed = self._closed, None
+        if closed is not None:
+            closed()
+
+    # Content from a reader
+
+    async def _send_from(self, transaction: Transaction, reader: ContentReader) -> None:
+        """The first piece is read before anything is said, so that damaged content troubles no next hop."""
+        size_octets = reader.size_octets
+        try:
+            piece = await self._read(reader, 0)
+            if self._session.is_ended:
+                self._end_unheard(transaction)
+            elif size_octets <= PIECE_OCTETS:
+                self._begin(transaction, piece, size_octets)
+            else:
+                self._begin(transaction, None, size_octets)
+                if isinstance(await self._wait(), ContentWanted):
+                    await self._send_pieces(reader, piece)
+        except SpoolError:
+            self._fail(transaction)
+
+    async def _send_pieces(self, reader: ContentReader, piece: bytes) -> None:
+        session = self._session
+        sent = 0
+        while session.wants_content:
+            sent += len(piece)
+            session.send_content(piece, is_last=sent >= reader.size_octets)
+            if self._transport is not None:
+                self._heard_at = self._monotonic()
+                self._transport.write(session.outgoing())
+            if sent >= reader.size_octets:
+                return
+            piece = await self._read(reader, sent)
+            if self._drained is not None:
+                await self._drained
+
+    async def _read(self, reader: ContentReader, offset: int) -> bytes:
+        length = min(PIECE_OCTETS, reader.size_octets - offset)
+        piece = await self._keeper.threads.run(partial(reader.read, offset, length))
+        if len(piece) != length:
+            raise SpoolError(f"{len(piece)} octets instead of {length} at {offset}")
+        return piece
+
+    def _fail(self, transaction: Transaction) -> None:
+        """The content cannot be read. What was sent of it cannot be taken back, so the connection ends with it."""
+        reply = reply_of(Reason.CONTENT_DAMAGED)
+        if self._session.is_idle:
+            self._end(TransactionEnded((reply,) * len(transaction.forward_paths), Reason.CONTENT_DAMAGED))
+        elif self._done is not None:
+            self._session.give_up(reply, Reason.CONTENT_DAMAGED)
+            self._advance()
+
+    def _end_unheard(self, transaction: Transaction) -> None:
+        """The connection ended while the content was read."""
+        reply = reply_of(Reason.CONNECTION_LOST, self.peer)
+        lost = (reply,) * len(transaction.forward_paths)
+        self._end(TransactionEnded(lost, Reason.CONNECTION_LOST, is_heard=False))
+
+    async def _wait(self) -> Event:
+        self._waiter = waiter = self._loop.create_future()
+        return await waiter
