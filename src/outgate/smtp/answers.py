@@ -1,6 +1,7 @@
 """The replies that the server session gives by itself: made once, sent often.
 
-Every one has an enhanced status code (RFC 2034 §4) but the greeting, what answers HELO and EHLO, and 354.
+Every one has an enhanced status code (RFC 2034 §4) but the greeting, what answers HELO and EHLO, and 354. Where a text
+begins with a reason code, it is that of the catalogue in `policy.reasons`.
 """
 
 from functools import lru_cache
@@ -55,8 +56,12 @@ NO_VALID_RECIPIENTS: Final = Reply(554, "5.5.1", "no valid recipients")  # RFC 5
 # Limits
 TLS_UNAVAILABLE: Final = Reply(454, "4.7.0", "TLS is not available")  # RFC 3207 §4
 TOO_MANY_RECIPIENTS: Final = Reply(452, "4.5.3", "too many recipients; send the rest in another transaction")
-TOO_LARGE: Final = Reply(552, "5.3.4", "message-too-large: the message exceeds the size that EHLO shows")
-BARE_LINE_ENDING: Final = Reply(550, "5.5.2", "bare-line-ending: in mail, CR and LF stand only together (RFC 5321)")
+TOO_LARGE: Final = Reply(552, "5.3.4", "message-too-large: the message exceeds the size that this server announced")
+BARE_LINE_ENDING: Final = Reply(
+    550,
+    "5.5.2",
+    "bare-line-ending: a CR or LF stands alone in the content; end every line with CR LF or send with BDAT",
+)
 
 # The end. RFC 5321 §3.8
 TALKED_EARLY: Final = Reply(554, "5.5.1", "protocol error: you talked before the greeting")

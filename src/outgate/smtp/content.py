@@ -99,8 +99,8 @@ class DataContent(_Collected):
         """
         moved = 0
         if self._held:
-            if self._is_at_start and start < len(octets) and octets[start] != _DOT:
-                self._held = b""  # no dot: the ordinary message is spared the copy
+            if self._is_at_start and self._held == _FIRST_LINE and start < len(octets) and octets[start] != _DOT:
+                self._held = b""  # the first octet is no dot: the ordinary message is spared the copy
                 self._is_at_start = False
             else:
                 moved = start - len(self._held)
