@@ -94,10 +94,9 @@ class Conversation:
                     self._sent = message.revision
                     self._came_at = self._loop.time()
                     self._view.log.write("follower-came", worker=self.worker, revision=message.revision)
-                    await self._heard(Acknowledge(message.revision))
+                    await self._heard(Acknowledge(message.revision))  # which brings about a look, and that wakes us
                     telling = asyncio.create_task(self._tell())
                     telling.add_done_callback(lambda _: self._writer.close())  # the worker comes again
-                    self._view.hint.set()
                 elif telling is None:
                     return
                 elif isinstance(message, Acknowledge):

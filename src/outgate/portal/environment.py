@@ -50,7 +50,7 @@ class Environment:
         url = variables.get(DATABASE_VARIABLE) or f"sqlite:///{state / 'outgate.sqlite3'}"
         parts = urlsplit(url)
         allow_private = variables.get(ALLOW_PRIVATE_VARIABLE, "") not in ("", "0")
-        if parts.scheme == "sqlite" and not parts.netloc and parts.path.startswith("/"):
+        if parts.scheme == "sqlite" and not parts.netloc and parts.path.strip("/"):
             return cls(state, _sqlite(Path(unquote(parts.path)), process_id), TRACKER_ALIAS, allow_private)
         if parts.scheme in ("postgresql", "postgres") and parts.path.strip("/"):
             return cls(state, {DEFAULT_ALIAS: _postgresql(url)}, DEFAULT_ALIAS, allow_private)

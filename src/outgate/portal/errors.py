@@ -12,3 +12,11 @@ class Invalid(Exception):
         super().__init__(f"{field}: {public_message}")
         self.field = field
         self.public_message = public_message
+
+
+class NotFound(Exception):
+    """There is no such thing, or none that the person may know of. public_message: for that person."""
+
+    def __init__(self, public_message: str) -> None:
+        super().__init__(public_message)
+        self.public_message = public_message

@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from outgate.app.commands.settings import settings_of
+from outgate.portal.environment import BadEnvironment
+from outgate.portal.errors import Invalid, NotFound
 
 if TYPE_CHECKING:
     from outgate.portal.accounts.audit import Actor
@@ -28,9 +30,6 @@ def control_plane(context: typer.Context) -> Iterator[None]:
     configuration = settings_of(context)
     from django.db import Error
 
-    from outgate.portal.customers.selectors import NoSuchCustomer
-    from outgate.portal.environment import BadEnvironment
-    from outgate.portal.errors import Invalid
     from outgate.portal.start import migrate, start_django
 
     try:
@@ -46,7 +45,7 @@ def control_plane(context: typer.Context) -> Iterator[None]:
         fail(f"the database cannot be used: {str(error).strip()}. Look at `database` and `state` in the settings")
     try:
         yield
-    except (NoSuchCustomer, Invalid) as error:
+    except (NotFound, Invalid) as error:
         fail(error.public_message)
     except Error as error:
         fail(f"the database failed: {str(error).strip()}. Nothing was changed")
@@ -77,10 +76,15 @@ def confirm(question: str, *, yes: bool) -> None:
     """Ask, unless `yes`. Where nobody can be asked, or the answer is no, the command ends."""
     if yes:
         return
-    if not sys.stdin.isatty():
+    if not is_terminal():
         fail(f"{question} Nobody is there to ask: give --yes")
     if not typer.confirm(question):
         fail("nothing was changed")
+
+
+def is_terminal() -> bool:
+    """Is there somebody who can be asked?"""
+    return sys.stdin.isatty()
 
 
 def fail(text: str, code: int = 1) -> NoReturn:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from outgate.app.commands.control_plane import actor, control_plane, fail, print_json, print_table
+from outgate.app.commands.control_plane import actor, control_plane, fail, is_terminal, print_json, print_table
 
 app = typer.Typer(help="Who may sign in.", no_args_is_help=True)
 
@@ -137,7 +137,7 @@ def _password(from_input: bool, generate: bool) -> str:
         return generate_password()
     if from_input:
         return sys.stdin.readline().rstrip("\r\n")
-    if not sys.stdin.isatty():
+    if not is_terminal():
         fail("nobody is there to ask for a password: give --password-stdin or --generate-password", code=2)
     asked: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
     return asked

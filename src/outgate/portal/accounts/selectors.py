@@ -4,7 +4,7 @@ from django.db.models import QuerySet
 
 from outgate.portal.accounts.models import User
 from outgate.portal.accounts.services import normal_email
-from outgate.portal.errors import Invalid
+from outgate.portal.errors import NotFound
 
 
 def users() -> QuerySet[User]:
@@ -12,8 +12,8 @@ def users() -> QuerySet[User]:
 
 
 def user_with(email: str) -> User:
-    """Raises: Invalid."""
+    """Raises: NotFound, Invalid."""
     user = users().filter(email=normal_email(email)).first()
     if user is None:
-        raise Invalid("email", f"There is no user {email}. See `outgate user list`.")
+        raise NotFound(f"There is no user {email}. See `outgate user list`.")
     return user

@@ -5,20 +5,13 @@ from dataclasses import dataclass
 from django.db.models import Count, Q, QuerySet
 
 from outgate.portal.customers.models import Customer
-
-
-class NoSuchCustomer(Exception):
-    """public_message: for the person who asked."""
-
-    def __init__(self, public_message: str) -> None:
-        super().__init__(public_message)
-        self.public_message = public_message
+from outgate.portal.errors import NotFound
 
 
 def customer_named(text: str) -> Customer:
     """The customer whose id or, if it is the only one so called, whose name is `text`.
 
-    Raises: NoSuchCustomer.
+    Raises: NotFound.
     """
     found = list(Customer.objects.filter(Q(slug=text) | Q(name=text)).select_related("partner", "region"))
     by_slug = [customer for customer in found if customer.slug == text]
@@ -26,8 +19,8 @@ def customer_named(text: str) -> Customer:
         return (by_slug or found)[0]
     if found:
         slugs = ", ".join(sorted(customer.slug for customer in found))
-        raise NoSuchCustomer(f"Several customers are called {text!r}. Give the id: {slugs}.")
-    raise NoSuchCustomer(f"There is no customer {text!r}. See `outgate customer list`.")
+        raise NotFound(f"Several customers are called {text!r}. Give the id: {slugs}.")
+    raise NotFound(f"There is no customer {text!r}. See `outgate customer list`.")
 
 
 def customers(search: str = "") -> QuerySet[Customer]:

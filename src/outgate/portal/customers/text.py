@@ -131,7 +131,7 @@ def _value_problems(value: Any, kind: Any, path: str) -> Iterator[Problem]:
     elif issubclass(kind, Enum):
         values = [member.value for member in kind]
         if value not in values:
-            yield Problem(path, f"{value!r} is not known here. {_instead(value, values)}")
+            yield Problem(path, f"{_toml(value)} is not known here. {_instead(value, map(_toml, values))}")
     elif type(value) is not kind:
         wanted = {str: "a text in quotes", bool: "true or false", int: "a whole number"}[kind]
         yield Problem(path, f"This must be {wanted}, and it is {_toml(value)}.")
@@ -140,7 +140,7 @@ def _value_problems(value: Any, kind: Any, path: str) -> Iterator[Problem]:
 def _instead(given: Any, known: Iterable[str]) -> str:
     names = list(known)
     near = difflib.get_close_matches(str(given), names, 1)
-    return f"Did you mean {near[0]!r}?" if near else f"Known are: {', '.join(names)}."
+    return f"Did you mean {near[0]}?" if near else f"Known are: {', '.join(names)}."
 
 
 def _list_example(path: str, kind: Any) -> str:

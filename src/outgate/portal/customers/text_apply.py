@@ -56,15 +56,17 @@ def text_of(customer: Customer) -> CustomerText:
         mail_platform=MailPlatform(customer.mail_platform),
         outbound=Switch.OFF if customer.outbound == Outbound.OFF else Switch.ON,
         foreign_from=ForeignFrom(customer.foreign_from),
-        auto_forwards=tuple(each.address for each in customer.auto_forwards.order_by("address")),
+        auto_forwards=tuple(sorted(customer.auto_forwards.values_list("address", flat=True))),
         domains=tuple(
             DomainText(each.name, each.include_subdomains, each.is_verified)
-            for each in customer.domains.order_by("name")
+            for each in sorted(customer.domains.all(), key=lambda each: each.name)
         ),
-        sources=tuple(SourceText(each.network, each.label) for each in customer.sources.order_by("network")),
+        sources=tuple(
+            SourceText(network, label) for network, label in sorted(customer.sources.values_list("network", "label"))
+        ),
         sender_relays=tuple(
-            SenderRelayText(each.domain, each.host, each.port, RelayTls(each.tls))
-            for each in customer.sender_relays.order_by("domain")
+            SenderRelayText(domain, host, port, RelayTls(tls))
+            for domain, host, port, tls in sorted(customer.sender_relays.values_list("domain", "host", "port", "tls"))
         ),
     )
 

@@ -34,7 +34,8 @@ def write_region(changed: Changes, region: Region) -> None:
 
 
 def customer_document(customer: Customer) -> CustomerDocument:
-    """All that a worker may know. Unproven domains are not in it. Lists are in order, so that equal is equal."""
+    """All that a worker may know. Unproven domains are not in it. Lists are in an order that no database's
+    collation decides, so that what is equal stays equal, and makes no new revision."""
     return CustomerDocument(
         customer_id=customer.slug,
         name=customer.name,
@@ -42,19 +43,19 @@ def customer_document(customer: Customer) -> CustomerDocument:
         outbound_in_plan=Plan(customer.plan).has_outbound,
         domains=tuple(
             SendingDomain(name, include_subdomains)
-            for name, include_subdomains in customer.domains.filter(verified_at__isnull=False)
-            .order_by("name")
-            .values_list("name", "include_subdomains")
+            for name, include_subdomains in sorted(
+                customer.domains.filter(verified_at__isnull=False).values_list("name", "include_subdomains")
+            )
         ),
         sources=tuple(
             OutboundSource(network, label)
-            for network, label in customer.sources.order_by("network").values_list("network", "label")
+            for network, label in sorted(customer.sources.values_list("network", "label"))
         ),
         sender_relays=tuple(
-            SenderRelay(relay.domain, relay.host, relay.port, RelayTls(relay.tls))
-            for relay in customer.sender_relays.order_by("domain")
+            SenderRelay(domain, host, port, RelayTls(tls))
+            for domain, host, port, tls in sorted(customer.sender_relays.values_list("domain", "host", "port", "tls"))
         ),
-        auto_forwards=tuple(customer.auto_forwards.order_by("address").values_list("address", flat=True)),
+        auto_forwards=tuple(sorted(customer.auto_forwards.values_list("address", flat=True))),
         foreign_from=ForeignFrom(customer.foreign_from),
     )
 

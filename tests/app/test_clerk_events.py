@@ -1,0 +1,137 @@
+"""Shipping event logs into the tracker."""
+
+from pathlib import Path
+
+import pytest
+from tests.support.clerk import write_events
+
+from outgate.app import clerk_events
+from outgate.app.clerk_events import Shipped, ship_batch
+from outgate.contract.events import Event, MessageAccepted, encode_event
+from outgate.mail.message import queue_id
+from outgate.portal.tracker.models import TrackedMessage
+from outgate.portal.tracker.selectors import shipping_cursor
+
+pytestmark = pytest.mark.django_db(databases="__all__")
+
+AT = 1_795_000_000.0
+
+
+def event(number: int) -> Event:
+    return MessageAccepted(
+        queue_id=queue_id(int(AT * 1000), 1, number),
+        worker="mx1/1",
+        at=AT,
+        customer_id="example",
+        source="9.9.9.9",
+        hello_name="mail.example.com",
+        tls="",
+        reverse_path="a@example.com",
+        forward_paths=("b@example.net",),
+        size_octets=1,
+        reason="domain-verified",
+        subject=str(number),
+    )
+
+
+def write(directory: Path, *numbers: int) -> None:
+    write_events(directory, *(encode_event(event(number)) for number in numbers))
+
+
+def ship(directory: Path) -> Shipped:
+    shipped = Shipped()
+    while ship_batch("mx1/1", directory, shipped):
+        pass
+    return shipped
+
+
+def subjects() -> list[str]:
+    return sorted(TrackedMessage.objects.values_list("subject", flat=True))
+
+
+def test_events_are_recorded_and_their_files_forgotten(tmp_path: Path) -> None:
+    write(tmp_path, 1, 2)
+    write(tmp_path, 3)
+
+    shipped = ship(tmp_path)
+
+    assert subjects() == ["1", "2", "3"]
+    assert shipped.events == 3
+    assert len(list(tmp_path.iterdir())) == 1  # the last one may still be written to
+    assert shipped.lag_octets == {"mx1/1": 0}
+    assert shipped.lag_seconds == {"mx1/1": 0.0}
+
+
+def test_log_that_is_not_there_has_no_events(tmp_path: Path) -> None:
+    assert ship(tmp_path / "never").events == 0
+    assert shipping_cursor("mx1/1") == (0, 0)
+
+
+def test_shipping_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    write(tmp_path, 1)
+    ship(tmp_path)
+    write(tmp_path, 2)
+
+    assert ship(tmp_path).events == 1
+    assert subjects() == ["1", "2"]
+
+
+def test_batches_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, *range(10))
+    monkeypatch.setattr(clerk_events, "BATCH_OCTETS", 3 * len(encode_event(event(1))))
+    shipped = Shipped()
+
+    rounds = 0
+    while ship_batch("mx1/1", tmp_path, shipped):
+        rounds += 1
+        assert TrackedMessage.objects.count() == shipped.events <= 3 * rounds + 1
+
+    assert rounds >= 3
+    assert shipped.events == 10
+
+
+def test_events_that_were_recorded_and_not_forgotten_are_recorded_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clerk is killed between the transaction and the removal of the file."""
+
+    class Killed(Exception):
+        pass
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    write(tmp_path, 1)
+    write(tmp_path, 2)
+    with monkeypatch.context() as patched:
+        patched.setattr(clerk_events, "forget_events", die)
+        with pytest.raises(Killed):
+            ship(tmp_path)
+    write(tmp_path, 3)
+
+    ship(tmp_path)
+
+    assert subjects() == ["1", "2", "3"]
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_event_that_nobody_can_read_does_not_stop_the_others(tmp_path: Path) -> None:
+    write_events(tmp_path, b"\xc1", encode_event(event(1)), b"", b"\x81\xa4type\xa5other")
+
+    shipped = ship(tmp_path)
+
+    assert subjects() == ["1"]
+    assert (shipped.events, shipped.unreadable) == (1, 3)
+
+
+def test_log_of_a_spool_that_was_removed_counts_from_the_start(tmp_path: Path) -> None:
+    for number in (1, 2, 3):
+        write(tmp_path, number)
+    ship(tmp_path)
+    for path in tmp_path.iterdir():
+        path.unlink()
+    write(tmp_path, 4)
+
+    ship(tmp_path)
+
+    assert subjects() == ["1", "2", "3", "4"]

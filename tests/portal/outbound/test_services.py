@@ -1,0 +1,211 @@
+"""What a customer may send, changed by services."""
+
+from typing import Any
+
+import pytest
+from tests.support.portal import ACTOR, actions, customer, living_document, newest
+
+from outgate.contract.policy import Outbound, OutboundSource, RelayTls, SenderRelay, SendingDomain
+from outgate.portal.customers.models import Plan
+from outgate.portal.customers.services import create_region
+from outgate.portal.errors import Invalid
+from outgate.portal.outbound import services
+from outgate.portal.outbound.models import SendingDomain as DomainRow
+
+pytestmark = pytest.mark.django_db(databases="__all__")
+
+
+def test_claimed_domain_is_no_workers_business() -> None:
+    made = customer()
+    before = newest()
+
+    domain = services.add_domain(actor=ACTOR, customer=made, name="Example.COM")
+
+    assert domain.name == "example.com"
+    assert not domain.is_verified
+    assert newest() == before
+    assert living_document(made).domains == ()
+
+
+def test_domain_is_proven_by_its_challenge() -> None:
+    made = customer()
+    domain = services.add_domain(actor=ACTOR, customer=made, name="example.com", include_subdomains=True)
+
+    with pytest.raises(services.DomainNotProven, match="has no TXT record 'outgate-domain-verification="):
+        services.verify_domain(actor=ACTOR, domain=domain, txt_records=frozenset({"v=spf1 -all"}))
+    services.verify_domain(actor=ACTOR, domain=domain, txt_records=frozenset({"v=spf1 -all", domain.challenge}))
+
+    assert living_document(made).domains == (SendingDomain("example.com", include_subdomains=True),)
+    assert actions()[-2:] == ["domain.added", "domain.verified"]
+
+
+def test_first_proof_wins() -> None:
+    first, second = customer("First"), customer("Second")
+    claims = [services.add_domain(actor=ACTOR, customer=each, name="example.com") for each in (first, second)]
+    services.vouch_for_domain(actor=ACTOR, domain=claims[1])
+
+    with pytest.raises(Invalid, match=r"example\.com is another customer's already"):
+        services.verify_domain(actor=ACTOR, domain=claims[0], txt_records=frozenset({claims[0].challenge}))
+
+    assert living_document(first).domains == ()
+    assert living_document(second).domains == (SendingDomain("example.com"),)
+
+
+def test_withdrawn_proof_frees_the_domain_for_another() -> None:
+    first, second = customer("First"), customer("Second")
+    claims = [services.add_domain(actor=ACTOR, customer=each, name="example.com") for each in (first, second)]
+    services.vouch_for_domain(actor=ACTOR, domain=claims[0])
+
+    services.withdraw_proof(actor=ACTOR, domain=claims[0])
+    services.vouch_for_domain(actor=ACTOR, domain=claims[1])
+
+    assert living_document(first).domains == ()
+    assert living_document(second).domains == (SendingDomain("example.com"),)
+
+
+def test_two_customers_cannot_be_proven_even_past_the_services() -> None:
+    from django.db import IntegrityError, transaction
+    from django.utils import timezone
+
+    claims = [services.add_domain(actor=ACTOR, customer=customer(name), name="example.com") for name in ("A", "B")]
+    services.vouch_for_domain(actor=ACTOR, domain=claims[0])
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        DomainRow.objects.filter(pk=claims[1].pk).update(verified_at=timezone.now(), proof="dns")
+
+
+def test_repeated_wishes_change_nothing() -> None:
+    made = customer()
+    domain = services.add_domain(actor=ACTOR, customer=made, name="example.com")
+    services.vouch_for_domain(actor=ACTOR, domain=domain)
+    services.add_source(actor=ACTOR, customer=made, network="9.9.9.9", label="Wien")
+    services.set_sender_relay(actor=ACTOR, customer=made, domain="example.com", host="relay.example.net")
+    services.add_auto_forward(actor=ACTOR, customer=made, address="a@archive.example")
+    services.switch_outbound(actor=ACTOR, customer=made, on=True)
+    before, lines = newest(), actions()
+
+    services.add_domain(actor=ACTOR, customer=made, name="EXAMPLE.com")
+    services.vouch_for_domain(actor=ACTOR, domain=domain)
+    services.add_source(actor=ACTOR, customer=made, network="9.9.9.9/32", label="Wien")
+    services.set_sender_relay(actor=ACTOR, customer=made, domain="example.com", host="relay.example.net")
+    services.add_auto_forward(actor=ACTOR, customer=made, address="a@Archive.example")
+    services.switch_outbound(actor=ACTOR, customer=made, on=True)
+
+    assert (newest(), actions()) == (before, lines)
+
+
+def test_all_settings_reach_the_document_in_order() -> None:
+    made = customer()
+    for name in ("b.example", "a.example"):
+        services.vouch_for_domain(actor=ACTOR, domain=services.add_domain(actor=ACTOR, customer=made, name=name))
+    services.add_source(actor=ACTOR, customer=made, network="9.9.9.9", label="Wien")
+    services.add_source(actor=ACTOR, customer=made, network="2a02:898::/48")
+    services.set_sender_relay(
+        actor=ACTOR, customer=made, domain="a.example", host="relay.example.net", port=2525, tls=RelayTls.VERIFIED
+    )
+    services.add_auto_forward(actor=ACTOR, customer=made, address="X@archive.example")
+
+    document = living_document(made)
+
+    assert [domain.name for domain in document.domains] == ["a.example", "b.example"]
+    assert set(document.sources) == {OutboundSource("9.9.9.9/32", "Wien"), OutboundSource("2a02:898::/48")}
+    assert document.sender_relays == (SenderRelay("a.example", "relay.example.net", 2525, RelayTls.VERIFIED),)
+    assert document.auto_forwards == ("X@archive.example",)
+    assert (document.outbound, document.customer_id) == (Outbound.OFF, "example")
+
+
+def test_what_is_removed_leaves_the_document() -> None:
+    made = customer()
+    domain = services.add_domain(actor=ACTOR, customer=made, name="example.com")
+    services.vouch_for_domain(actor=ACTOR, domain=domain)
+    source = services.add_source(actor=ACTOR, customer=made, network="9.9.9.9")
+    relay = services.set_sender_relay(actor=ACTOR, customer=made, domain="example.com", host="relay.example.net")
+    forward = services.add_auto_forward(actor=ACTOR, customer=made, address="a@archive.example")
+
+    services.remove_sender_relay(actor=ACTOR, relay=relay)
+    services.remove_auto_forward(actor=ACTOR, destination=forward)
+    services.remove_source(actor=ACTOR, source=source)
+    services.remove_domain(actor=ACTOR, domain=domain)
+
+    document = living_document(made)
+    assert (document.domains, document.sources, document.sender_relays, document.auto_forwards) == ((), (), (), ())
+
+
+def test_two_customers_may_share_a_source() -> None:
+    made = [customer(name) for name in ("First", "Second")]
+
+    for each in made:
+        services.add_source(actor=ACTOR, customer=each, network="9.9.9.9")
+
+    assert all(living_document(each).sources == (OutboundSource("9.9.9.9/32"),) for each in made)
+
+
+def test_laboratory_setting_lets_private_sources_in(settings: Any) -> None:
+    made = customer()
+    with pytest.raises(Invalid, match=r"10\.1\.2\.3 is a private address"):
+        services.add_source(actor=ACTOR, customer=made, network="10.1.2.3")
+
+    settings.ALLOW_PRIVATE_ADDRESSES = True
+    services.add_source(actor=ACTOR, customer=made, network="10.1.2.3")
+
+    assert living_document(made).sources == (OutboundSource("10.1.2.3/32"),)
+
+
+def test_sender_relay_is_for_own_domains_and_their_subdomains() -> None:
+    made = customer()
+    services.add_domain(actor=ACTOR, customer=made, name="example.com")
+    services.add_domain(actor=ACTOR, customer=made, name="wide.example", include_subdomains=True)
+
+    services.set_sender_relay(actor=ACTOR, customer=made, domain="a.b.wide.example", host="relay.example.net")
+    for stranger in ("other.example", "mail.example.com", "xwide.example"):
+        with pytest.raises(Invalid, match=r"is not one of this customer's domains\. Add it"):
+            services.set_sender_relay(actor=ACTOR, customer=made, domain=stranger, host="relay.example.net")
+
+
+def test_sender_relay_that_is_ourselves_is_refused() -> None:
+    create_region(actor=ACTOR, name="EU", smarthost="out.outgate.example")
+    made = customer()
+    services.add_domain(actor=ACTOR, customer=made, name="example.com")
+
+    with pytest.raises(Invalid, match="mail would go round in circles"):
+        services.set_sender_relay(actor=ACTOR, customer=made, domain="example.com", host="OUT.outgate.example.")
+
+
+def test_switching_on_is_activating_first_and_off_at_once() -> None:
+    made = customer()
+
+    services.switch_outbound(actor=ACTOR, customer=made, on=True)
+    assert living_document(made).outbound is Outbound.ACTIVATING
+    services.switch_outbound(actor=ACTOR, customer=made, on=False)
+    assert living_document(made).outbound is Outbound.OFF
+    assert actions()[-2:] == ["outbound.on", "outbound.off"]
+
+
+def test_plan_without_outbound_cannot_be_switched_on() -> None:
+    made = customer()
+    made.plan = Plan.THREE_SIX_FIVE
+    made.save()
+
+    with pytest.raises(Invalid, match=r"The plan 365 has no outbound\. Choose Gateway or Unified first"):
+        services.switch_outbound(actor=ACTOR, customer=made, on=True)
+
+
+def test_lists_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = customer()
+    for name in ("DOMAINS_MAX", "SOURCES_MAX", "SENDER_RELAYS_MAX", "AUTO_FORWARDS_MAX"):
+        monkeypatch.setattr(services, name, 1)
+    services.add_domain(actor=ACTOR, customer=made, name="wide.example", include_subdomains=True)
+    services.add_source(actor=ACTOR, customer=made, network="9.9.9.9")
+    services.set_sender_relay(actor=ACTOR, customer=made, domain="wide.example", host="relay.example.net")
+    services.add_auto_forward(actor=ACTOR, customer=made, address="a@archive.example")
+
+    for work in (
+        lambda: services.add_domain(actor=ACTOR, customer=made, name="b.example"),
+        lambda: services.add_source(actor=ACTOR, customer=made, network="9.9.9.10"),
+        lambda: services.set_sender_relay(
+            actor=ACTOR, customer=made, domain="b.wide.example", host="relay.example.net"
+        ),
+        lambda: services.add_auto_forward(actor=ACTOR, customer=made, address="b@archive.example"),
+    ):
+        with pytest.raises(Invalid, match=r"There are already 1 .*, the most that a customer can have"):
+            work()

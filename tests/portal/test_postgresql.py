@@ -1,0 +1,38 @@
+"""Everything that is tested on SQLite holds on PostgreSQL."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.support.postgresql import cluster, programs
+
+ROOT = Path(__file__).parents[2]
+SUITES = (
+    "tests/portal",
+    "tests/app/test_clerk_database.py",
+    "tests/app/test_clerk_events.py",
+    "tests/app/test_clerk_feed.py",
+    "tests/app/test_clerk_service.py",
+    "tests/app/commands/test_customer.py",
+    "tests/app/commands/test_user.py",
+)
+
+
+@pytest.mark.skipif("OUTGATE_DATABASE" in os.environ, reason="this run is on the database that was named")
+@pytest.mark.skipif(programs() is None, reason="PostgreSQL is not installed")
+def test_control_plane_passes_its_tests_on_postgresql() -> None:
+    with cluster() as url:
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *SUITES],
+            cwd=ROOT,
+            env={**os.environ, "OUTGATE_DATABASE": url, "PYTEST_ADDOPTS": ""},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=300,
+        )
+
+    assert done.returncode == 0, done.stdout[-10_000:]
