@@ -203,9 +203,10 @@ def read_events(
                 continue
             reading = _Reading(file.tag, is_complete=file is not later[-1], report_damage=report_damage)
             found, offset = reading.read(files, descriptor, offset, room)
+            is_exhausted = offset >= files.size(descriptor)
         events += found
         room -= sum(map(len, found))
-        if room <= 0:
+        if room <= 0 or not is_exhausted:
             break
     return events, EventCursor(number, offset)
 

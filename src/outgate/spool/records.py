@@ -211,8 +211,9 @@ def scan(generation: Generation, segment: bytes, after_sequence: int = 0) -> Ite
                 suspect = position
             position = segment.find(tag, position + 1)
             continue
-        if not _is_padding(segment, expected, position):
-            yield Damage(expected, position - expected, at_end=False)
+        lost = _behind_padding(segment, expected, position)
+        if lost != position:
+            yield Damage(lost, position - lost, at_end=False)
         yield record
         sequence, is_first, suspect = record.sequence, False, -1
         expected = record.offset + record_octets(record.length - RECORD_HEADER_OCTETS)
@@ -249,9 +250,11 @@ def _claimed_octets(view: memoryview, offset: int) -> int:
     return RECORD_HEADER_OCTETS + int(_FIELDS.unpack_from(view, offset + TAG_OCTETS + _CRC.size)[0])
 
 
-def _is_padding(segment: bytes, start: int, end: int) -> bool:
-    """Is this what the writer leaves between two batches: nothing, or zeros up to the next block?"""
-    return start == end or (-start % BLOCK == end - start and segment.count(0, start, end) == end - start)
+def _behind_padding(segment: bytes, start: int, end: int) -> int:
+    """Where, between two records, something else begins than what the writer leaves between two batches: zeros up to
+    the next block. `end` if nothing does."""
+    block = start + -start % BLOCK
+    return block if block <= end and segment.count(0, start, block) == block - start else start
 
 
 @dataclass(frozen=True, slots=True)

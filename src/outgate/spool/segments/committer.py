@@ -32,7 +32,7 @@ from outgate.spool.interface import Done, SpoolError, SpoolFailed, SpoolFull
 from outgate.spool.records import BadRecord, Kind, MessageBody, record_in, split_message
 from outgate.spool.segments.intake import Accept, Finish, LargeReady, Mark, Operation, Update
 from outgate.spool.segments.log import Log, NoRoom
-from outgate.spool.segments.room import CHECK_SECONDS, Room
+from outgate.spool.segments.room import Room
 from outgate.spool.segments.segment import Entry, Location
 from outgate.spool.segments.settings import SegmentSettings
 
@@ -114,9 +114,10 @@ class Committer:
             if self._ready and self._awaited:
                 self._commit()
         if now >= self._stalled_until:
+            self._declare_void()
             if self._room.no_segment:
                 self._room.no_segment = not self._log.make_room()
-                self._stalled_until = now + CHECK_SECONDS
+                self._stalled_until = now + self._settings.check_seconds
             if self._log.is_sparse and (not self._room.no_segment or self._log.oldest_fits):
                 self._copy_forward(max(COPY_OCTETS, self._log.appended_octets - appended_before))
         self._log.retire_empty()
@@ -130,7 +131,7 @@ class Committer:
             times.append(self._events_due_at)
         if self._ready:
             times.append(self._marks_due_at)
-        if self._log.is_sparse or self._room.no_segment:
+        if self._log.is_sparse or self._room.no_segment or self._log.owes_void:
             times.append(self._stalled_until)
         return max(min(times) - self._monotonic(), 0.0) if times else None
 
@@ -139,6 +140,7 @@ class Committer:
         self._flush_events()
         if self._ready:
             self._commit()
+        self._declare_void()
         self._log.retire_empty()
 
     def fail(self, error: SpoolFailed) -> None:
@@ -225,7 +227,8 @@ class Committer:
             if not is_full(error):
                 raise
             log.abandon()
-            self._put_off(stored + no_room, f"no room in the log: {error}")
+            accepts = [accept for accept in self._accepts if accept not in unwritable]  # also those not come to
+            self._put_off(accepts, f"no room in the log: {error}")
         else:
             self._accepts = []
             for accept, location in zip(stored, locations, strict=True):
@@ -280,13 +283,28 @@ class Committer:
         now = self._monotonic()
         self._accepts = []
         self._room.no_segment = True
-        self._stalled_until = self._marks_due_at = now + CHECK_SECONDS
+        self._stalled_until = self._marks_due_at = now + self._settings.check_seconds
         error = SpoolFull(text)
         self._refuse(accepts, error)
         self._answer_updates(self._ready, error)
         for mark in self._ready:
             if isinstance(mark, Finish):
                 self._log.let_go(mark.entry)
+
+    def _declare_void(self) -> None:
+        """What was refused half-way must not come back, also if no other message ever follows."""
+        if self._log.owes_void:
+            try:
+                self._log.declare_void()
+                self._log.write()
+                self._flush_log()
+            except NoRoom:
+                self._stalled_until = self._monotonic() + self._settings.check_seconds
+            except OSError as error:
+                if not is_full(error):
+                    raise
+                self._log.abandon()
+                self._stalled_until = self._monotonic() + self._settings.check_seconds
 
     def _refuse(self, accepts: list[Accept], error: SpoolError) -> None:
         for accept in accepts:
@@ -333,7 +351,7 @@ class Committer:
         except OSError as error:
             if not is_full(error):
                 raise
-            self._events_due_at = self._stalled_until = self._monotonic() + CHECK_SECONDS
+            self._events_due_at = self._stalled_until = self._monotonic() + self._settings.check_seconds
             self._events.drop_excess()
             self._answer_updates(self._waiting, SpoolFull(f"no room for events: {error}"))
             return
@@ -357,7 +375,7 @@ class Committer:
                 try:
                     copy = log.append(Kind.COPY, body.copied_head(entry.progress), bytes(body.content))
                 except NoRoom:
-                    self._stalled_until = self._monotonic() + CHECK_SECONDS
+                    self._stalled_until = self._monotonic() + self._settings.check_seconds
                     break
                 copies.append((entry, copy))
                 octets += copy.octets
@@ -367,7 +385,7 @@ class Committer:
             if not is_full(error):
                 raise
             log.abandon()
-            self._stalled_until = self._monotonic() + CHECK_SECONDS
+            self._stalled_until = self._monotonic() + self._settings.check_seconds
             return
         for entry, copy in copies:
             log.keep(entry, copy)

@@ -112,7 +112,8 @@ class LargeFile:
     def _on_chunks(self) -> None:
         """Write about `WRITE_OCTETS` of what has come; the rest queues up behind other files."""
         self._is_scheduled = False  # before the look at the chunks: one that comes now schedules another job
-        self._work(self._write_some)
+        if self._chunks:  # else the end has come before this job did, and the file is closed
+            self._work(self._write_some)
         if self._chunks and not self._is_scheduled:
             self._is_scheduled = True
             self._thread.submit(self._on_chunks)

@@ -119,6 +119,15 @@ class Log:
         self._confirmed_sequence = self._next_sequence - 1
         self._segment = None
 
+    @property
+    def owes_void(self) -> bool:
+        """Has `abandon` left something to be declared void, and nothing been appended since?"""
+        return bool(self._void) and self._segment is None
+
+    def declare_void(self) -> None:
+        """Open the next segment, which begins with the declarations. Raises: NoRoom, OSError."""
+        self._next_segment(0)
+
     def _next_segment(self, octets: int) -> Segment:
         """Close the segment and open one where `octets` fit. Raises: NoRoom, OSError."""
         self.write()

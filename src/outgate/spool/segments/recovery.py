@@ -45,13 +45,15 @@ _log: Final = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Recovered:
-    """segments: all that are numbered, oldest first, with their entries. damaged: places that were set aside."""
+    """messages, entries: parallel, in the order of the log. segments: all that are numbered, oldest first, with their
+    entries. damaged: places that were set aside. orphans: large files that no live message names."""
 
-    messages: list[tuple[Message, Progress, Entry]] = field(default_factory=list)
+    messages: list[tuple[Message, Progress]] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
     segments: deque[Segment] = field(default_factory=deque)
     next_sequence: int = 1
     damaged: int = 0
-    orphans: list[str] = field(default_factory=list)  # large files that no live message names
+    orphans: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -84,7 +86,7 @@ class Recovery:
             self._take_segment(segment)
         for queue_id, found in self._found.items():
             self._take_message(queue_id, found, large_names)
-        named = {entry.reference.name for _, _, entry in self._result.messages if entry.reference is not None}
+        named = {entry.reference.name for entry in self._result.entries if entry.reference is not None}
         self._result.orphans = sorted(large_names - named)
         self._result.next_sequence = self._sequence + SEQUENCE_STEP
         return self._result
@@ -161,7 +163,8 @@ class Recovery:
             return
         location.segment.entries[entry] = None
         location.segment.live_octets += location.octets
-        self._result.messages.append((message, progress, entry))
+        self._result.messages.append((message, progress))
+        self._result.entries.append(entry)
 
     def _is_whole(self, reference: LargeReference, large_names: set[str]) -> bool:
         """Is the file there, in full length? Its checksums are looked at when it is read."""

@@ -8,8 +8,6 @@ from typing import Final
 from outgate.spool.files import Files
 from outgate.spool.interface import Health, SpoolFailed
 
-CHECK_SECONDS: Final = 1.0  # between two looks at the file system
-
 _OVERHEAD_OCTETS: Final = 64 * 1024  # of a message beside its content: the record, its block, a large file's name
 
 

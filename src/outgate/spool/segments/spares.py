@@ -12,6 +12,7 @@ Leaving use: the name becomes a spare's and the directory is flushed before the 
 import secrets
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +24,16 @@ FILL_OCTETS: Final = 4 * 1024 * 1024  # of zeros with one flush: short enough to
 
 _SPARE: Final = "spare-"
 _FILLING: Final = "filling-"
+
+
+@dataclass(slots=True)
+class _Retiring:
+    """A segment on its way out. is_free: no reader has it. spare: its new name, None if it has been removed."""
+
+    segment: Segment
+    is_free: bool
+    is_renamed: bool = False
+    spare: Path | None = None
 
 
 class Spares:
@@ -46,7 +57,7 @@ class Spares:
         self._kept = kept
         self._submit = submit
         self._spares: deque[tuple[Path, int]] = deque()  # path and descriptor
-        self._retiring: deque[tuple[Segment, bool]] = deque()
+        self._retiring: deque[_Retiring] = deque()
         self._filling: tuple[Path, int] | None = None
         self._fill_is_due = False
 
@@ -152,36 +163,37 @@ class Spares:
         Called on the writer thread, in the order of the log, which is kept: a mark in a later segment must not vanish
         while a message that it ends can still be found in an earlier one.
         """
-        self._retiring.append((segment, segment.retire()))
+        self._retiring.append(_Retiring(segment, segment.retire()))
         self._submit(self.retire_next)
 
     def retire_next(self) -> None:
         """Do what `retire` asked for; what fails for lack of room waits for the next call. Raises: OSError."""
         while self._retiring:
             try:
-                self._retire(*self._retiring[0])
+                self._retire(self._retiring[0])
             except OSError as error:
                 if not is_full(error):
                     raise
                 return
             self._retiring.popleft()
 
-    def _retire(self, segment: Segment, is_free: bool) -> None:
-        """Repeatable after any failure. is_free: no reader has it."""
-        is_spare = segment.path.name.startswith(_SPARE)
-        if not is_spare:
-            if is_free and segment.size_octets == self._segment_octets and len(self._spares) < self._kept:
-                spare = segment.path.with_name(f"{_SPARE}{secrets.token_hex(8)}")
-                self._files.rename(segment.path, spare)
-                segment.path = spare
-                is_spare = True
+    def _retire(self, retiring: _Retiring) -> None:
+        """Repeatable after any failure."""
+        segment = retiring.segment
+        if not retiring.is_renamed:
+            is_wanted = segment.size_octets == self._segment_octets and len(self._spares) < self._kept
+            if retiring.is_free and is_wanted:
+                retiring.spare = segment.path.with_name(f"{_SPARE}{secrets.token_hex(8)}")
+                self._files.rename(segment.path, retiring.spare)
             else:
+                retiring.spare = None
                 self._files.unlink(segment.path)
+            retiring.is_renamed = True
         self._files.fsync_directory(self._directory)
         self._files.reached(Point.SEGMENT_RETIRED)
-        if is_spare:
-            self._spares.append((segment.path, segment.descriptor))
-        elif is_free:
+        if retiring.spare is not None:
+            self._spares.append((retiring.spare, segment.descriptor))
+        elif retiring.is_free:
             self._files.close(segment.descriptor)
 
     def close(self) -> None:
@@ -189,9 +201,9 @@ class Spares:
         for _, descriptor in self._spares:
             self._files.close(descriptor)
         self._spares.clear()
-        for segment, is_free in self._retiring:
-            if is_free:
-                self._files.close(segment.descriptor)
+        for retiring in self._retiring:
+            if retiring.is_free:
+                self._files.close(retiring.segment.descriptor)
         self._retiring.clear()
         if self._filling is not None:
             self._discard(*self._filling)

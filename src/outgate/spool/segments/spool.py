@@ -37,7 +37,7 @@ from outgate.spool.segments.large import LargeFile
 from outgate.spool.segments.log import Log
 from outgate.spool.segments.readers import InlineReader, LargeReader
 from outgate.spool.segments.recovery import Recovery
-from outgate.spool.segments.room import CHECK_SECONDS, Room
+from outgate.spool.segments.room import Room
 from outgate.spool.segments.segment import Entry
 from outgate.spool.segments.settings import SegmentSettings
 from outgate.spool.segments.spares import Spares
@@ -87,7 +87,7 @@ class SegmentSpool:
         self._is_closed = False
         self._opened: _Opened | None = None
         self._large_thread = JobThread("spool-large", self._fail)
-        self._upkeep = JobThread("spool-upkeep", self._fail, tick=self._tick, tick_seconds=CHECK_SECONDS)
+        self._upkeep = JobThread("spool-upkeep", self._fail, tick=self._tick, tick_seconds=settings.check_seconds)
         self._spares = Spares(
             self._files,
             self._directory.segments,
@@ -129,13 +129,13 @@ class SegmentSpool:
         )
         writer = Writer(self._intake, committer, self._room)
         self._opened = _Opened(log, events, committer, writer, recovered.damaged)
-        self._live = {entry.queue_id: entry for _, _, entry in recovered.messages}
+        self._live = {entry.queue_id: entry for entry in recovered.entries}
         for name in recovered.orphans:
             self._remove_large_soon(name)
         writer.start()
         self._large_thread.start()
         self._upkeep.start()
-        return [(message, progress) for message, progress, _ in recovered.messages]
+        return recovered.messages
 
     # On the loop's thread
 
