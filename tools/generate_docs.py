@@ -9,6 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
+from outgate.app.configuration import SECTIONS, Configuration
+from outgate.app.metrics import METRICS
 from outgate.policy.reasons import CATALOGUE, Entry, Reason
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -32,7 +36,7 @@ log and in the record. A code never changes its meaning. The text behind it may 
 the code.
 
 A reply that begins with 4 asks the sending system to come again by itself; one that begins with 5 is final. A reference
-at the end of a reply, such as `(ref 01KD4M3HC2GG0)`, finds the message in the record.
+at the end of a reply, such as `(ref T4226ZR000G00)`, finds the message in the record.
 
 | code | what the sending system is told |
 |---|---|
@@ -53,7 +57,95 @@ def _reply(entry: Entry) -> str:
     return f"`{entry.code} {entry.status} {entry.text.replace('{context}', '…')}`"
 
 
+def configuration() -> str:
+    """Every setting with type, default and meaning."""
+    sections = [_settings("", Configuration)]
+    sections += [_settings(name, struct) for name, struct in SECTIONS.items()]
+    return _CONFIGURATION.format(sections="\n".join(sections))
+
+
+_CONFIGURATION: Final = """\
+# Configuration
+
+<!-- Made by tools/generate_docs.py from src/outgate/app/configuration.py. Change it there, then run `make docs`. -->
+
+One TOML file: what `--config` names, else what the variable `OUTGATE_CONFIG` names, else `/etc/outgate/outgate.toml`.
+Every key has a default, so that an empty file is a good one. A key that does not exist, a value of the wrong type or out
+of range ends the start with a message that names the key. `outgate check-configuration` only looks.
+
+Customers are not configured here: they are entered as texts, see [customer-text.md](customer-text.md).
+
+{sections}"""
+
+
+def _settings(name: str, struct: type[msgspec.Struct]) -> str:
+    repeated = name == "listeners"
+    heading = f"`[[{name}]]`" if repeated else f"`[{name}]`" if name else "At the top"
+    rows = []
+    for field in msgspec.structs.fields(struct):
+        if field.name in SECTIONS and not name:
+            continue
+        kind, description, bounds = _described(field.type)
+        rows.append(f"| `{field.name}` | {kind}{bounds} | {_default(field)} | {description} |")
+    about = "" if not name else f"{(struct.__doc__ or '').strip()}\n\n"
+    table = "\n".join(["| key | type | default | meaning |", "|---|---|---|---|", *rows])
+    return f"## {heading}\n\n{about}{table}\n"
+
+
+def _described(annotation: object) -> tuple[str, str, str]:
+    """Type, description and bounds of an annotation, however deep its `Meta`s are nested."""
+    description, bounds = "", []
+    inspected = msgspec.inspect.type_info(annotation)
+    while isinstance(inspected, msgspec.inspect.Metadata):
+        description = description or str((inspected.extra_json_schema or {}).get("description", ""))
+        inspected = inspected.type
+    for attribute, words in (("ge", "at least"), ("gt", "above"), ("le", "at most")):
+        value = getattr(inspected, attribute, None)
+        if value is not None:
+            bounds.append(f"{words} {value:g}" if isinstance(value, float) else f"{words} {value}")
+    names = {
+        msgspec.inspect.IntType: "integer",
+        msgspec.inspect.FloatType: "number",
+        msgspec.inspect.StrType: "text",
+        msgspec.inspect.BoolType: "true or false",
+        msgspec.inspect.VarTupleType: "list",
+    }
+    return names[type(inspected)], description, f", {', '.join(bounds)}" if bounds else ""
+
+
+def _default(field: msgspec.structs.FieldInfo) -> str:
+    value = field.default
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, tuple):
+        return f"`[{', '.join(str(item) for item in value)}]`"
+    return "empty" if value == "" else f"`{value}`"
+
+
+def metrics() -> str:
+    return _METRICS.format(
+        rows="\n".join(f"| `{name}` | {metric.kind.value} | {metric.help} |" for name, metric in METRICS.items())
+    )
+
+
+_METRICS: Final = """\
+# Metrics
+
+<!-- Made by tools/generate_docs.py from src/outgate/app/metrics.py. Change it there, then run `make docs`. -->
+
+`http://127.0.0.1:9465/metrics` (the section `[health]` of the settings) speaks Prometheus' text format; names of
+counters end in `_total` there. Each worker's values carry the label `worker`. `/healthz` answers 200 while every worker
+answers and its spool is good, else 503.
+
+| name | kind | meaning |
+|---|---|---|
+{rows}
+"""
+
+
 DOCUMENTS: Final[dict[str, Callable[[], str]]] = {
+    "docs/configuration.md": configuration,
+    "docs/metrics.md": metrics,
     "docs/reasons.md": reasons,
 }
 

@@ -67,17 +67,17 @@ def test_a_decision_is_told_with_its_context_and_reference(verdict: Verdict) -> 
         Verdict.DEFER: Reason.ACTIVATING,
         Verdict.REJECT: Reason.SENDER_NOT_REGISTERED,
     }[verdict]
-    reply = reply_for(Decision(verdict, reason, "gamma.example"), "01KD4M3HC2GG0")
+    reply = reply_for(Decision(verdict, reason, "gamma.example"), "T4226ZR000G00")
     assert reply.code == verdict.value
     assert reply.status == CATALOGUE[reason].status
     assert "gamma.example" in reply.lines[0]
-    assert reply.lines[0].endswith(" (ref 01KD4M3HC2GG0)")
+    assert reply.lines[0].endswith(" (ref T4226ZR000G00)")
 
 
 def test_the_reply_to_an_unknown_source_reads_as_documented() -> None:
-    assert str(reply_of(Reason.SOURCE_UNKNOWN, "192.0.2.1", "01KD4M3HC2GG0")) == (
+    assert str(reply_of(Reason.SOURCE_UNKNOWN, "192.0.2.1", "T4226ZR000G00")) == (
         "550 5.7.1 source-unknown: [192.0.2.1] may not send through this server; add it under Outbound Sources"
-        " (ref 01KD4M3HC2GG0)"
+        " (ref T4226ZR000G00)"
     )
 
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
+from tools import generate_docs
 
 from outgate.policy.reasons import CATALOGUE
-from tools import generate_docs
 
 
 @pytest.mark.parametrize("path", generate_docs.DOCUMENTS)

@@ -1,0 +1,97 @@
+"""Queue ids, and messages as the spool writes them."""
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from outgate.mail.address import NULL_REVERSE_PATH, ForwardPath, ReversePath
+from outgate.mail.message import (
+    QUEUE_ID_ALPHABET,
+    ContentNeeds,
+    Message,
+    Progress,
+    RecipientProgress,
+    Status,
+    fresh_progress,
+    queue_id,
+)
+
+_times = st.integers(0, 2**41 - 1)
+_workers = st.integers(0, 1023)
+_counters = st.integers(0, 16_383)
+_parts = st.tuples(_times, _workers, _counters)
+
+
+@settings(deadline=None, max_examples=300)
+@given(_parts, _parts)
+def test_queue_ids_are_unique_and_sort_by_time(one: tuple[int, int, int], other: tuple[int, int, int]) -> None:
+    assert (queue_id(*one) < queue_id(*other)) == (one < other)
+    assert (queue_id(*one) == queue_id(*other)) == (one == other)
+
+
+@settings(deadline=None, max_examples=300)
+@given(_parts)
+def test_a_queue_id_holds_time_worker_and_counter(parts: tuple[int, int, int]) -> None:
+    identifier = queue_id(*parts)
+    assert len(identifier) == 13
+    number = 0
+    for character in identifier:
+        number = number * 32 + QUEUE_ID_ALPHABET.index(character)
+    assert (number >> 24, number >> 14 & 1023, number & 16_383) == parts
+
+
+def test_the_alphabet_sorts_and_has_no_look_alikes() -> None:
+    assert len(QUEUE_ID_ALPHABET) == 32
+    assert "".join(sorted(QUEUE_ID_ALPHABET)) == QUEUE_ID_ALPHABET
+    assert not set("ILOU") & set(QUEUE_ID_ALPHABET)
+
+
+def test_a_queue_id_of_today_reads_as_expected() -> None:
+    assert queue_id(1_795_435_200_000, 1, 0) == "T4226ZR000G00"
+
+
+def message() -> Message:
+    return Message(
+        queue_id(1_795_435_200_000, 1, 0),
+        "alpha",
+        1_795_435_200.5,
+        ReversePath.parse("Alice@ALPHA.example"),
+        (ForwardPath.parse("bob@receiver.example"), ForwardPath.parse("ж@receiver.example")),
+        4096,
+        ContentNeeds.EIGHT_BIT | ContentNeeds.CHUNKING,
+        b"Received: from a\r\n",
+        "domain-own",
+    )
+
+
+@pytest.mark.parametrize("reverse_path", [ReversePath.parse("a@b.example"), NULL_REVERSE_PATH])
+def test_a_message_survives_writing_and_reading(reverse_path: ReversePath) -> None:
+    written = msgspec.structs.replace(message(), reverse_path=reverse_path)
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(written), type=Message) == written
+
+
+def test_progress_survives_writing_and_reading() -> None:
+    progress = Progress(
+        (RecipientProgress(Status.RELAYED, "250 fine", "mx.example"), RecipientProgress()), 3, 1_795_435_200.5, True, 1
+    )
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(progress), type=Progress) == progress
+
+
+@pytest.mark.parametrize("value", [message(), fresh_progress(2)])
+def test_a_field_that_a_later_version_adds_is_ignored(value: Message | Progress) -> None:
+    """Records are arrays: a spool that was written by a newer version can be read by this one."""
+    fields = msgspec.msgpack.decode(msgspec.msgpack.encode(value))
+    longer = msgspec.msgpack.encode([*fields, "later"])
+    assert msgspec.msgpack.decode(longer, type=type(value)) == value
+
+
+def test_fields_that_an_earlier_version_did_not_have_take_their_defaults() -> None:
+    fields = msgspec.msgpack.decode(msgspec.msgpack.encode(message()))
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(fields[:9]), type=Message) == message()
+
+
+def test_fresh_progress_has_every_recipient_pending() -> None:
+    progress = fresh_progress(3)
+    assert [recipient.status for recipient in progress.recipients] == [Status.PENDING] * 3
+    assert (progress.attempts, progress.next_attempt_at, progress.held, progress.tries_begun) == (0, 0.0, False, 0)
