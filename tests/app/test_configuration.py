@@ -17,6 +17,13 @@ from outgate.app.configuration import Configuration, ConfigurationError, complet
         ("[tls]\ncertificate = 'chain.pem'", "tls: give both `certificate` and `key`, or neither"),
         ("workers = 0", "workers: expected `int` >= 1"),
         ("= 1", "is not TOML"),
+        ("host_name = 'a b'", "host_name: 'a b' is not a domain name"),
+        ("postmaster = 'ops'", "postmaster: 'ops' is not a mailbox"),
+        ("[[listeners]]\naddress = 'localhost'", "listeners[0].address: 'localhost' is not an IP address"),
+        ("[spool]\nsegment_octets = 1048577", "spool.segment_octets: must be a multiple of 4096"),
+        ("[tls]\ncertificate = '/absent'\nkey = '/absent'", "tls.certificate: there is no file /absent"),
+        ("[delivery]\nnameservers = ['dns.example']", "delivery.nameservers: 'dns.example' is not an address"),
+        ("[delivery]\nnameservers = ['127.0.0.1:0']", "delivery.nameservers: '127.0.0.1:0' is not an address"),
     ],
 )
 def test_a_mistake_names_the_file_the_key_and_the_remedy(tmp_path: Path, text: str, message: str) -> None:

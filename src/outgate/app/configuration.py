@@ -14,10 +14,11 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta, Struct
 
-from outgate.mail.address import AddressError, ForwardPath
+from outgate.mail.address import AddressError, ForwardPath, canonical_domain
 
 PATH_VARIABLE: Final = "OUTGATE_CONFIG"
 DEFAULT_PATH: Final = Path("/etc/outgate/outgate.toml")
+SEGMENT_STEP: Final = 4_096  # octets: a block of the disk
 SIZE_DEFAULT: Final = 157_286_400  # octets, 150 MiB: what Exchange Online may send (SIZE 157286400)
 
 Positive = Annotated[int, Meta(ge=1)]
@@ -271,6 +272,22 @@ def _check_meaning(configuration: Configuration, origin: str) -> None:
             ForwardPath.parse(configuration.postmaster)
         except AddressError as error:
             raise ConfigurationError(f"{origin}: postmaster: {error}") from error
+    if configuration.host_name:
+        try:
+            canonical_domain(configuration.host_name)
+        except AddressError as error:
+            raise ConfigurationError(f"{origin}: host_name: {error}") from error
+    if configuration.spool.segment_octets % SEGMENT_STEP:
+        raise ConfigurationError(f"{origin}: spool.segment_octets: must be a multiple of {SEGMENT_STEP}")
+    for key, path in (
+        ("tls.certificate", configuration.tls.certificate),
+        ("tls.key", configuration.tls.key),
+        ("delivery.ca_file", configuration.delivery.ca_file),
+    ):
+        if path and not Path(path).is_file():
+            raise ConfigurationError(f"{origin}: {key}: there is no file {path}")
+    for server in configuration.delivery.nameservers:
+        _check_name_server(server, origin)
     for index, listener in enumerate(configuration.listeners):
         try:
             ip_address(listener.address)
@@ -286,3 +303,22 @@ def _check_meaning(configuration: Configuration, origin: str) -> None:
                 raise ConfigurationError(
                     f"{origin}: listeners[{index}].proxies: {proxy!r} is not an address or network: {error}"
                 ) from error
+
+
+def _check_name_server(text: str, origin: str) -> None:
+    """`address`, `address:port` or `[v6 address]:port`."""
+    address, port = text, "53"
+    try:
+        ip_address(text)
+    except ValueError:
+        address, _, port = text.rpartition(":")
+        address = address.removeprefix("[").removesuffix("]")
+    try:
+        ip_address(address)
+        if not 1 <= int(port) <= 65_535:
+            raise ValueError(port)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{origin}: delivery.nameservers: {text!r} is not an address with or without a port, "
+            "such as 192.0.2.53 or 127.0.0.1:5353"
+        ) from error
