@@ -124,6 +124,20 @@ def test_event_that_nobody_can_read_does_not_stop_the_others(tmp_path: Path) -> 
     assert (shipped.events, shipped.unreadable) == (1, 3)
 
 
+def test_damage_in_a_log_is_counted_and_passed_over(tmp_path: Path) -> None:
+    write(tmp_path, 1, 2, 3)
+    write(tmp_path, 4)
+    (damaged, _) = sorted(tmp_path.iterdir())
+    octets = bytearray(damaged.read_bytes())
+    octets[len(octets) // 2] ^= 0xFF
+    damaged.write_bytes(octets)
+
+    shipped = ship(tmp_path)
+
+    assert subjects() == ["1", "3", "4"]
+    assert shipped.unreadable == 1
+
+
 def test_log_of_a_spool_that_was_removed_counts_from_the_start(tmp_path: Path) -> None:
     for number in (1, 2, 3):
         write(tmp_path, number)

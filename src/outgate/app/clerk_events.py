@@ -25,6 +25,9 @@ class Shipped:
     lag_seconds: dict[str, float] = field(default_factory=dict)
     lag_octets: dict[str, int] = field(default_factory=dict)
 
+    def count_unreadable(self) -> None:
+        self.unreadable += 1
+
 
 def ship_batch(log: str, directory: Path, shipped: Shipped) -> bool:
     """Record the next events of one log, then let it forget them. Returns whether there may be more. Blocking.
@@ -37,7 +40,7 @@ def ship_batch(log: str, directory: Path, shipped: Shipped) -> bool:
     shipped.lag_octets[log] = max(0, sum(file.stat().st_size for file in files) - cursor[1])
     if files and files[-1].name < f"{cursor[0]:016}":
         cursor = BEGINNING  # somebody removed the spool: its log counts from the start again
-    bodies, end = read_events(directory, cursor, BATCH_OCTETS)
+    bodies, end = read_events(directory, cursor, BATCH_OCTETS, report_damage=shipped.count_unreadable)
     if end == cursor:
         shipped.lag_seconds[log] = 0.0
         return False
@@ -46,7 +49,7 @@ def ship_batch(log: str, directory: Path, shipped: Shipped) -> bool:
         try:
             events.append(decode_event(body))
         except msgspec.MsgspecError:
-            shipped.unreadable += 1  # of a later version, or damaged: it must not stop those behind it
+            shipped.count_unreadable()  # of a later version, or damaged: it must not stop those behind it
     shipped.unreadable += record_events(events, log=log, cursor=end)
     shipped.events += len(events)
     shipped.lag_seconds[log] = max(0.0, time.time() - events[-1].at) if events else 0.0

@@ -59,6 +59,35 @@ def test_bug_is_not_hidden(run: Any) -> None:
     assert isinstance(run(failing_app(ZeroDivisionError()))().exception, ZeroDivisionError)
 
 
+@pytest.mark.django_db(databases="__all__")
+@pytest.mark.parametrize(("user", "is_given"), [("nobody", True), ("", False), ("no-such-account", False)])
+def test_what_root_makes_belongs_to_the_account_that_outgate_runs_as(
+    run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, user: str, is_given: bool
+) -> None:
+    given: list[Path] = []
+    own = os.stat
+
+    def stat_as_root(path: Path, **options: Any) -> os.stat_result:
+        values = list(own(path, **options))
+        values[4] = 0
+        return os.stat_result(values)
+
+    (tmp_path / "outgate.toml").write_text(f'state = "{tmp_path}"\nuser = "{user}"\n')
+    (tmp_path / "workers").mkdir()
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "stat", stat_as_root)
+    monkeypatch.setattr(os, "chown", lambda path, uid, gid: given.append(path))
+    app = typer.Typer()
+
+    @app.command()
+    def look(context: typer.Context) -> None:
+        with control_plane(context):
+            print("done")
+
+    assert run(app)().stdout == "done\n"
+    assert set(given) == ({tmp_path, tmp_path / "outgate.toml", tmp_path / "migrate.lock"} if is_given else set())
+
+
 def test_commands_that_need_no_database_do_not_load_django() -> None:
     program = "import sys, outgate.app.commands.customer, outgate.app.commands.user; print('django' in sys.modules)"
 

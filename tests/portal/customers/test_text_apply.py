@@ -246,7 +246,7 @@ def customer_texts(draw: st.DrawFn) -> CustomerText:
 
 
 @given(st.lists(customer_texts(), min_size=1, max_size=3))
-@hypothesis_settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_export_is_what_was_applied_whatever_was_before(texts: list[CustomerText]) -> None:
     with transaction.atomic():
         for text in texts:

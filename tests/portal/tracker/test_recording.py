@@ -229,7 +229,7 @@ STORY: Sequence[Event] = (
         )
     )
 )
-@hypothesis_settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_order_pieces_and_repetition_do_not_matter(plan: tuple[list[Event], list[int], list[Event]]) -> None:
     order, pieces, repeated = plan
     alias = django_settings.TRACKER_DATABASE
