@@ -70,8 +70,8 @@ _CONFIGURATION: Final = """\
 <!-- Made by tools/generate_docs.py from src/outgate/app/configuration.py. Change it there, then run `make docs`. -->
 
 One TOML file: what `--config` names, else what the variable `OUTGATE_CONFIG` names, else `/etc/outgate/outgate.toml`.
-Every key has a default, so that an empty file is a good one. A key that does not exist, a value of the wrong type or out
-of range ends the start with a message that names the key. `outgate check-configuration` only looks.
+Every key has a default, so that an empty file is a good one. A key that does not exist, a value of the wrong type or
+out of range ends the start with a message that names the key. `outgate check-configuration` only looks.
 
 Customers are not configured here: they are entered as texts, see [customer-text.md](customer-text.md).
 
