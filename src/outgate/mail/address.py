@@ -26,7 +26,7 @@ def canonical_domain(text: str) -> str:
     """The one form in which `text`, a domain name, is compared and looked up: lower case, A-labels, no trailing dot.
 
     Nothing is mapped but case: a name that IDNA 2008 (RFC 5891) would have to fold, such as one in full-width letters,
-    is refused, so that no look-alike spelling becomes somebody's domain. So is a name that is not in normal form C, since
+    is refused, so that no look-alike spelling becomes somebody's domain. So is a name that is not in normal form C:
     lower case alone would make an ASCII k of the Kelvin sign.
     Raises: AddressError.
     """
