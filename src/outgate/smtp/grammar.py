@@ -46,7 +46,10 @@ _CHUNK: Final = re.compile(rf"([0-9]{{1,{SIZE_DIGITS_MAX}}})( +LAST)?", re.IGNOR
 
 # Wider than RFC 5321 §4.1.1.1: underscores, bare addresses and the like are common and harmless. Parentheses, quotes
 # and blanks are not let through: the name goes into our Received line.
-_HELLO_NAME: Final = re.compile(rf"[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~.:@\[\]-]{{1,{DOMAIN_MAX}}}")
+_HELLO_CHARACTER: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.:@-]"
+_HELLO_NAME: Final = re.compile(
+    rf"{_HELLO_CHARACTER}{{1,{DOMAIN_MAX}}}|\[{_HELLO_CHARACTER}{{1,{DOMAIN_MAX}}}\]",
+)
 
 _BODIES: Final = {"7BIT": Body.SEVEN_BIT, "8BITMIME": Body.EIGHT_BIT_MIME}
 
@@ -74,7 +77,7 @@ def read_mail(argument: str, *, is_extended: bool) -> MailReceived | Reply:
         path = ReversePath(*found)
         end = match.end()
     if end == len(argument):
-        return answers.NEEDS_SMTPUTF8 if path.is_utf8 else MailReceived(path, None, Body.SEVEN_BIT, False)
+        return answers.REVERSE_PATH_NEEDS_SMTPUTF8 if path.is_utf8 else MailReceived(path, None, Body.SEVEN_BIT, False)
     if argument[end] != " ":
         return answers.REVERSE_PATH_SHAPE
     parameters = _read_parameters(argument[end:])
@@ -83,7 +86,7 @@ def read_mail(argument: str, *, is_extended: bool) -> MailReceived | Reply:
     if not is_extended:
         return answers.PARAMETERS_NEED_EHLO
     if path.is_utf8 and not parameters.smtputf8:
-        return answers.NEEDS_SMTPUTF8
+        return answers.REVERSE_PATH_NEEDS_SMTPUTF8
     return MailReceived(path, parameters.size_octets, parameters.body, parameters.smtputf8)
 
 
@@ -109,16 +112,18 @@ def read_recipient(argument: str, *, smtputf8: bool) -> ForwardPath | Reply:
     if end != len(argument):
         return answers.RCPT_PARAMETERS if argument[end] == " " else answers.FORWARD_PATH_SHAPE
     if not smtputf8 and path.is_utf8:
-        return answers.NEEDS_SMTPUTF8
+        return answers.FORWARD_PATH_NEEDS_SMTPUTF8
     return path
 
 
 def read_hello_name(argument: str) -> str | None:
     """The name in HELO or EHLO; None if it is missing or could be mistaken for anything else in a trace line.
 
-    It proves nothing, and is never a reason to refuse mail (RFC 5321 §4.1.4).
+    What some clients write behind an address literal is dropped (RFC 5321 §4.1.1.1). The name proves nothing, and is
+    never a reason to refuse mail (§4.1.4).
     """
-    return argument if _HELLO_NAME.fullmatch(argument) else None
+    name = argument.partition(" ")[0] if argument.startswith("[") else argument
+    return name if _HELLO_NAME.fullmatch(name) else None
 
 
 def read_chunk(argument: str) -> tuple[int, bool] | None:
