@@ -13,7 +13,6 @@ import pytest
 from tests.support.clerk import worker_of, write_events
 
 from outgate.app.child import Orders, write_orders
-from outgate.app.clerk import control_socket
 from outgate.app.configuration import Configuration, complete
 from outgate.contract.wire import Current, Failed, Measured, QueueList, Statistics
 from outgate.net.control import NobodyAnswers, ask
@@ -55,10 +54,10 @@ def log_lines(state: Path) -> list[str]:
 def test_clerk_makes_its_database_serves_workers_and_ends_when_told_to(tmp_path: Path) -> None:
     with clerk(tmp_path) as (configuration, process):
         asyncio.run(follow(configuration))
-        answer = ask(control_socket(configuration), Statistics())
+        answer = ask(configuration.clerk_control_socket, Statistics())
         assert isinstance(answer, Measured)
         assert answer.values["outgate_clerk_database_up"] == 1.0
-        assert isinstance(ask(control_socket(configuration), QueueList()), Failed)
+        assert isinstance(ask(configuration.clerk_control_socket, QueueList()), Failed)
         write_events(tmp_path / "workers" / "1" / "spool" / "events", b"\xc1")
         process.send_signal(signal.SIGTERM)
         assert process.wait(SECONDS) == 0
@@ -66,7 +65,7 @@ def test_clerk_makes_its_database_serves_workers_and_ends_when_told_to(tmp_path:
     assert log_lines(tmp_path)[-1] == "clerk-stopped"
     assert not configuration.clerk_socket.exists()
     with pytest.raises(NobodyAnswers):
-        ask(control_socket(configuration), Statistics())
+        ask(configuration.clerk_control_socket, Statistics())
 
 
 def test_clerk_ends_with_its_supervisor(tmp_path: Path) -> None:

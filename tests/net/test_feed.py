@@ -119,6 +119,20 @@ def test_the_feed_is_current_only_after_a_confirmation_and_not_for_ever(tmp_path
     play(tmp_path / "clerk", scene)
 
 
+def test_a_worker_that_begins_anew_refuses_nobody_until_all_is_there(tmp_path: Path) -> None:
+    async def scene(clerk: Clerk, worker: Worker, follower: FeedFollower) -> None:
+        clerk.say(Current(0))
+        clerk.say(Documents((), 0))
+        await clerk.wait_for(lambda heard: Acknowledge(0, 3) in heard)
+        seen = [follower.is_current]
+        clerk.say(Documents((), 4, is_complete=True))
+        await clerk.wait_for(lambda heard: Acknowledge(4, 3) in heard)
+        seen.append(follower.is_current)
+        assert seen == [True, False]
+
+    play(tmp_path / "clerk", scene)
+
+
 def test_commands_are_carried_out_and_answered(tmp_path: Path) -> None:
     async def scene(clerk: Clerk, worker: Worker, follower: FeedFollower) -> None:
         command = QueueCommand(QueueAction.HOLD, ("A", "B"))

@@ -13,7 +13,12 @@ from outgate.mail.address import ForwardPath
 from outgate.mail.message import ContentNeeds, Message
 from outgate.mail.reply import Reply
 from outgate.policy.snapshot import Snapshot
-from outgate.reception.conversation import LARGE_AHEAD_MAX, Reception, ReceptionConversation
+from outgate.reception.conversation import (
+    LARGE_AHEAD_MAX,
+    STRANGER_EVENTS_BURST,
+    Reception,
+    ReceptionConversation,
+)
 from outgate.reception.identity import QueueIds
 from outgate.smtp.server import ServerSession, ServerSettings
 from outgate.spool.interface import INLINE_MAX, SpoolFailed, SpoolFull
@@ -260,3 +265,25 @@ def test_nobody_begins_a_message_while_the_worker_ends() -> None:
     peer = Peer()
     peer.reception.is_stopping = True
     assert peer.say(b"EHLO c\r\nMAIL FROM:<alice@alpha.example>\r\n")[-1].startswith("421 4.3.2 shutting-down")
+
+
+def test_strangers_cannot_fill_the_record() -> None:
+    peer = Peer(address="198.51.100.9")
+    for _ in range(700):
+        peer.say(b"EHLO c\r\nMAIL FROM:<a@alpha.example>\r\nRCPT TO:<bob@receiver.example>\r\nRSET\r\n")
+        if peer.session.finished:  # so many commands that bring no mail
+            peer.session = ServerSession(ServerSettings("outgate.example"))
+            peer.session.greet()
+            peer.session.outgoing()
+    assert len(peer.events) == STRANGER_EVENTS_BURST
+    assert peer.reception.counters.refused["source-unknown"] > STRANGER_EVENTS_BURST
+
+
+def test_each_refusal_of_a_transaction_is_an_event_of_its_own() -> None:
+    peer = Peer()
+    peer.say(
+        b"EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<postmaster>\r\nRCPT TO:<bob@receiver.example>\r\nDATA\r\n"
+        b"From: <x@gamma.example>\r\n\r\n.\r\n"
+    )
+    ids = [event.event_id for event in peer.events]
+    assert len(ids) == len(set(ids)) == 2

@@ -22,11 +22,6 @@ from outgate.portal.start import start_django
 NICENESS: Final = 5  # mail comes first: events may be late, and what people see of them too
 
 
-def control_socket(configuration: Configuration) -> Path:
-    """Where the clerk answers `Statistics`."""
-    return configuration.clerk_socket.with_name("clerk-control.sock")
-
-
 async def _serve(configuration: Configuration, log: LogFile) -> None:
     from outgate.app.clerk_service import Clerk, ClerkSettings  # noqa: PLC0415 - its models need Django set up
 
@@ -46,7 +41,7 @@ async def _serve(configuration: Configuration, log: LogFile) -> None:
             return Measured(clerk.statistics())
         return Failed("the clerk has no queue: ask a worker")
 
-    control = ControlServer(control_socket(configuration), answer)
+    control = ControlServer(configuration.clerk_control_socket, answer)
     await control.start()
     try:
         await clerk.serve(stop)

@@ -172,6 +172,10 @@ class Configuration(Struct, frozen=True, forbid_unknown_fields=True):
     def clerk_socket(self) -> Path:
         return self.state_directory / "run" / "clerk.sock"
 
+    @property
+    def clerk_control_socket(self) -> Path:
+        return self.state_directory / "run" / "clerk-control.sock"
+
     def worker_name(self, number: int) -> str:
         return f"{self.node}/{number}"
 

@@ -36,7 +36,7 @@ class HealthServer:
         """Raises: ConfigurationError if the address cannot be had."""
         self._supervisor = supervisor
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Workers(supervisor))
+        registry.register(_Processes(supervisor))
         self._metrics = make_wsgi_app(registry)
         health = supervisor.configuration.health
         try:
@@ -101,7 +101,16 @@ def measure_workers(supervisor: "Supervisor") -> Iterator[tuple[int, dict[str, f
         yield number, answer.values if isinstance(answer, Measured) else None
 
 
-class _Workers(Collector):
+def measure_clerk(supervisor: "Supervisor") -> dict[str, float]:
+    """The clerk's values; only `outgate_clerk_up` if it does not answer. Blocking."""
+    try:
+        answer = ask(supervisor.configuration.clerk_control_socket, Statistics(), ASK_SECONDS)
+    except NobodyAnswers:
+        return {"outgate_clerk_up": 0.0}
+    return {"outgate_clerk_up": 1.0, **(answer.values if isinstance(answer, Measured) else {})}
+
+
+class _Processes(Collector):
     """Collects at each scrape; keeps nothing."""
 
     def __init__(self, supervisor: "Supervisor") -> None:
@@ -131,6 +140,10 @@ class _Workers(Collector):
         )
         for child in self._supervisor.children:
             restarts.add_metric([child.name], float(child.restarts))
+        for name, value in measure_clerk(self._supervisor).items():
+            if (metric := METRICS.get(name)) is not None:
+                kind = CounterMetricFamily if metric.kind is MetricKind.COUNTER else GaugeMetricFamily
+                yield kind(name, metric.help, value=value)
         yield up
         yield restarts
         yield from families.values()

@@ -1,1 +1,1 @@
-"""All that the control plane and the data plane share: policy down, events up, commands down. Versioned structs only."""
+"""What the planes share: policy down, events up, commands down. Versioned structs, and nothing else."""

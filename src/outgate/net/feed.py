@@ -86,6 +86,8 @@ class FeedFollower:
             for message in frames.receive(octets):
                 match message:
                     case Documents():
+                        if message.is_complete:
+                            self._confirmed_at = float("-inf")  # what we held was wrong; it is complete only in the end
                         self._apply(message)
                         self._acknowledge(writer)
                     case Current(revision):

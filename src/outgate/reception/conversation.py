@@ -33,6 +33,8 @@ from outgate.spool.interface import INLINE_MAX, Health, LargeContent, Spool, Spo
 LARGE_AHEAD_MAX: Final = 4 * 1024 * 1024  # octets of one large message in memory before its sender is made to wait
 LARGE_AHEAD_LOW: Final = 1024 * 1024  # octets at which the sender may go on
 REFUSED_PATHS_MAX: Final = 100  # recipients that one event of refusal names; a harvester gets no more room than that
+STRANGER_EVENTS_PER_SECOND: Final = 5.0  # refusals of strangers that are recorded; the rest is only counted
+STRANGER_EVENTS_BURST: Final = 500.0
 
 _MAIL_OK: Final = Reply(250, "2.1.0", "sender noted")
 _RECIPIENT_OK: Final = Reply(250, "2.1.5", "recipient noted")
@@ -83,6 +85,27 @@ class ReceptionCounters:
 
 
 @dataclass(slots=True)
+class Budget:
+    """So much a second, saved up to a burst: what strangers may have recorded, so that they cannot fill a disk."""
+
+    per_second: float
+    burst: float
+    now: Callable[[], float]
+    _left: float = 0.0
+    _at: float = 0.0
+
+    def spend(self) -> bool:
+        """Take one, if there is one."""
+        now = self.now()
+        self._left = min(self._left + max(now - self._at, 0.0) * self.per_second, self.burst)
+        self._at = now
+        if self._left < 1.0:
+            return False
+        self._left -= 1.0
+        return True
+
+
+@dataclass(slots=True)
 class Reception:
     """What all conversations of a worker share.
 
@@ -105,8 +128,10 @@ class Reception:
     counters: ReceptionCounters = field(default_factory=ReceptionCounters)
     is_stopping: bool = False
     own_domains: frozenset[str] = field(init=False)
+    stranger_events: Budget = field(init=False)
 
     def __post_init__(self) -> None:
+        self.stranger_events = Budget(STRANGER_EVENTS_PER_SECOND, STRANGER_EVENTS_BURST, self.now)
         self.own_domains = frozenset((self.host_name.lower(),)) if self.postmaster is not None else frozenset()
 
 
@@ -126,6 +151,7 @@ class Transaction:
     head: bytes = b""
     large: LargeContent | None = None
     failure: SpoolError | None = None  # the spool could not take the content: it is read to its end and refused
+    reported: int = 0  # events of refusal so far
     refused: dict[Reason, tuple[str, list[str]]] | None = None  # by reason: the reply, and whom it was given for
 
 
@@ -396,12 +422,15 @@ class ReceptionConversation:
         stage: str,
         header: HeaderFacts | None,
     ) -> None:
+        if self.is_stranger and not self._reception.stranger_events.spend():
+            return
+        transaction.reported += 1
         candidates = transaction.candidates or frozenset()
         wire = self._wire
         self._reception.emit(
             MessageRefused(
                 queue_id=transaction.queue_id,
-                ordinal=_ORDINALS[reason],
+                ordinal=transaction.reported,
                 worker=self._reception.worker,
                 at=self._reception.now(),
                 customer_id=next(iter(candidates)) if len(candidates) == 1 else transaction.sender.owner_id,
@@ -478,6 +507,3 @@ def _needs_utf8(transaction: Transaction, reverse_path: ReversePath, header: Hea
     if reverse_path.is_utf8 or (transaction.smtputf8 and header.has_non_ascii):
         return True
     return any(path.is_utf8 for path in transaction.forward_paths)
-
-
-_ORDINALS: Final = {reason: place for place, reason in enumerate(Reason)}

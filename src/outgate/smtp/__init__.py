@@ -1,1 +1,1 @@
-"""SMTP without I/O: grammar, the server's session, the client's session, the PROXY header. RFC 5321 and its extensions."""
+"""SMTP without I/O: grammar, sessions of server and client, the PROXY header. RFC 5321 and its extensions."""

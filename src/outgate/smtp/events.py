@@ -1,4 +1,4 @@
-"""What the server session tells its driver, which decides and answers with one `Reply` for each event that asks for one.
+"""What the server session tells its driver, which decides and gives one `Reply` for each event that asks for one.
 
 The session answers by itself all that needs no decision: HELO, EHLO, NOOP, RSET, VRFY, HELP, QUIT, and every error of
 syntax or order.
@@ -39,8 +39,8 @@ class RecipientReceived:
 
 @dataclass(slots=True)
 class ContentRequested:
-    """DATA, or the first BDAT, after at least one accepted recipient. Wants a reply: 354 lets the content come (BDAT has
-    no 354 on the wire; the session knows), anything else refuses it, and a refused chunk is read and dropped."""
+    """DATA, or the first BDAT, after at least one accepted recipient. Wants a reply: 354 lets the content come (BDAT
+    has no 354 on the wire; the session knows), anything else refuses it, and a refused chunk is read and dropped."""
 
     chunking: bool
 
@@ -73,8 +73,8 @@ class TransactionEnded:
 
 @dataclass(slots=True)
 class TlsRequested:
-    """STARTTLS. Wants a reply; after a 220 the session is deaf and dumb until `tls_established`, and forgets every octet
-    that came in clear behind the command. RFC 3207 §4.2."""
+    """STARTTLS. Wants a reply; after a 220 the session is deaf and dumb until `tls_established`, and forgets every
+    octet that came in clear behind the command. RFC 3207 §4.2."""
 
 
 Event = MailReceived | RecipientReceived | ContentRequested | ContentReceived | TransactionEnded | TlsRequested

@@ -1,5 +1,3 @@
-# ruff: noqa: RUF012 - Django asks for these lists
-
 from django.db import migrations, models
 
 
