@@ -285,6 +285,9 @@ def test_a_proxy_header_is_believed_from_named_proxies_only(play: Callable[..., 
         with RawClient(port, greet=False) as client:
             client.send(b"PROXY nonsense\r\n")
             assert client.reply() == (0, "")
+        with RawClient(port, greet=False) as client:
+            client.send(b"PROXY UNKNOWN\r\n")
+            assert _receive(client.socket) == b""
         with RawClient(port, source="127.0.0.2", greet=False) as client:
             assert _receive(client.socket) == b""
 

@@ -308,11 +308,15 @@ class SmtpConnection(asyncio.Protocol):
         if found is None:
             return b""
         self._proxy = None
-        if found.source is None:  # LOCAL or UNKNOWN: the balancer itself, for a health check
+        if found.source is not None:
+            self._begin(found.source.address, found.source.port)
+        elif found.is_local:  # the balancer speaks for itself: a health check
             peer = self._transport.get_extra_info("peername")
             self._begin(peer[0], peer[1])
-        else:
-            self._begin(found.source.address, found.source.port)
+        else:  # a client whom the balancer does not name must not be taken for the balancer
+            self._listener.counters.proxy_errors += 1
+            self._transport.abort()
+            return b""
         return found.rest
 
     def _advance(self, session: ServerSession) -> None:
