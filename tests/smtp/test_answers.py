@@ -27,6 +27,16 @@ def test_reason_codes_stand_as_in_the_catalogue() -> None:
     for reply, reason in (
         (answers.BARE_LINE_ENDING, Reason.BARE_LINE_ENDING),
         (answers.TOO_LARGE, Reason.MESSAGE_TOO_LARGE),
+        (answers.TLS_UNAVAILABLE, Reason.TLS_UNAVAILABLE),
+        (answers.TOO_MANY_RECIPIENTS, Reason.RECIPIENT_LIMIT),
+        (answers.TALKED_EARLY, Reason.TALKED_EARLY),
+        (answers.TOO_MANY_ERRORS, Reason.ERROR_LIMIT),
+        (answers.TOO_MANY_IDLE, Reason.IDLE_LIMIT),
+        (answers.TOO_MUCH_AHEAD, Reason.SENT_AHEAD),
+        (answers.ENDLESS_LINE, Reason.LINE_LIMIT),
+        (answers.NOT_SMTP, Reason.NOT_SMTP),
+        (answers.TIMED_OUT, Reason.TIMED_OUT),
+        (answers.SHUTTING_DOWN, Reason.SHUTTING_DOWN),
     ):
         entry = CATALOGUE[reason]
         assert reply == Reply(entry.code, entry.status, entry.text)

@@ -163,7 +163,7 @@ def test_shut_down_of_an_idle_session_is_at_once() -> None:
     driven.say("MAIL FROM:<a@client.example>")
     driven.session.shut_down()
     assert driven.session.finished
-    assert driven.replies() == ["421 4.3.2 shutting down; come again"]
+    assert driven.replies() == ["421 4.3.2 shutting-down: this server is about to restart; try again in a minute"]
     driven.advance()
     assert driven.receiver.ended == [""]
 
@@ -191,7 +191,7 @@ def test_shut_down_begins_no_content(command: str) -> None:
     session.reply(Reply(354, "", "go on"))
     driven.receiver.content = None
     driven.advance()
-    assert driven.replies() == ["421 4.3.2 shutting down; come again"]
+    assert driven.replies() == ["421 4.3.2 shutting-down: this server is about to restart; try again in a minute"]
     assert session.finished
 
 
@@ -205,7 +205,7 @@ def test_shut_down_between_chunks_waits_for_the_last() -> None:
     assert driven.replies() == [
         "250 2.0.0 3 octets received",
         "250 2.0.0 queued",
-        "421 4.3.2 shutting down; come again",
+        "421 4.3.2 shutting-down: this server is about to restart; try again in a minute",
     ]
     assert driven.session.finished
 

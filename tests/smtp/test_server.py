@@ -227,7 +227,7 @@ def test_flood_of_commands_that_bring_nothing_ends(command: str) -> None:
     driven = Driven.introduced(idle_commands_max=5)  # EHLO was the first
     for _ in range(4):
         assert not driven.say(command)[0].startswith("421")
-    assert driven.say(command) == ["421 4.7.0 too many commands without mail"]
+    assert driven.say(command) == ["421 4.7.0 idle-limit: too many commands without mail"]
     assert driven.session.finished
 
 
@@ -238,7 +238,7 @@ def test_errors_end_the_session_when_they_are_too_many(command: str) -> None:
     driven = Driven.introduced(errors_max=3)
     for _ in range(3):
         assert driven.say(command)[0].startswith("5")
-    assert driven.say(command) == ["421 4.7.0 too many errors"]
+    assert driven.say(command) == ["421 4.7.0 error-limit: too many errors"]
     assert driven.session.finished
 
 
@@ -247,7 +247,7 @@ def test_endless_line_ends_the_session() -> None:
     for _ in range(ENDLESS_LINE_MAX // 1000 + 1):
         driven.receive(b"x" * 1000)
         assert driven.session.buffered_octets <= COMMAND_LINE_MAX
-    assert driven.replies() == ["421 4.7.0 endless command line"]
+    assert driven.replies() == ["421 4.7.0 line-limit: endless command line"]
     assert driven.session.finished
 
 

@@ -33,6 +33,16 @@ class Reason(StrEnum):
     POLICY_STALE = "policy-stale"
     RECIPIENT_SPLIT = "recipient-split"
     POSTMASTER_UNSET = "postmaster-unset"
+    # Limits of a session
+    RECIPIENT_LIMIT = "recipient-limit"
+    TLS_UNAVAILABLE = "tls-unavailable"
+    TALKED_EARLY = "talked-early"
+    ERROR_LIMIT = "error-limit"
+    IDLE_LIMIT = "idle-limit"
+    SENT_AHEAD = "sent-ahead"
+    LINE_LIMIT = "line-limit"
+    NOT_SMTP = "not-smtp"
+    TIMED_OUT = "timed-out"
     # Refused for the content
     BARE_LINE_ENDING = "bare-line-ending"
     MESSAGE_TOO_LARGE = "message-too-large"
@@ -224,6 +234,76 @@ CATALOGUE: Final[dict[Reason, Entry]] = {
         "postmaster-unset: no mailbox is set for the postmaster of this server",
         "Mail came for `postmaster` without a domain. The operator has named no mailbox that it could be sent on to.",
         "Write to the support of your provider. The operator sets `postmaster` in the configuration.",
+    ),
+    # Limits of a session
+    Reason.RECIPIENT_LIMIT: Entry(
+        452,
+        "4.5.3",
+        "recipient-limit: too many recipients; send the rest in another transaction",
+        "A transaction has as many recipients as this server takes for one message.",
+        "Nothing is to be done: the sending system sends the message to the other recipients by itself, in a "
+        "transaction of their own. The operator sets `limits.recipients` in the configuration.",
+    ),
+    Reason.TLS_UNAVAILABLE: Entry(
+        454,
+        "4.7.0",
+        "tls-unavailable: TLS is not available",
+        "The sending system asked for TLS, and this server has no certificate that it can use.",
+        "The operator finds the cause in the log (`certificate-unusable`) and mends certificate and key.",
+    ),
+    Reason.TALKED_EARLY: Entry(
+        554,
+        "5.5.1",
+        "talked-early: protocol error: you talked before the greeting",
+        "The sending system sent commands before it was greeted. RFC 5321 forbids it (3.1, 4.3.1); programs that "
+        "do so are mostly hijacked ones that do not listen.",
+        "Have the sending program wait for the greeting. A mail server does so by itself.",
+    ),
+    Reason.ERROR_LIMIT: Entry(
+        421,
+        "4.7.0",
+        "error-limit: too many errors",
+        "One connection sent more commands in error than this server bears with.",
+        "Look into the sending program's log for the commands that were refused first. The operator sets "
+        "`limits.errors` in the configuration.",
+    ),
+    Reason.IDLE_LIMIT: Entry(
+        421,
+        "4.7.0",
+        "idle-limit: too many commands without mail",
+        "One connection sent very many commands, such as NOOP, RSET or refused recipients, and no message.",
+        "Let the sending program end a connection that it has no mail for. An address list with very many wrong "
+        "recipients has the same effect: clean it.",
+    ),
+    Reason.SENT_AHEAD: Entry(
+        421,
+        "4.7.0",
+        "sent-ahead: too much sent without waiting for replies",
+        "The sending system sent very much without waiting for a single reply.",
+        "Have the sending program wait for the replies to a group of commands, as PIPELINING demands (RFC 2920, 3.1).",
+    ),
+    Reason.LINE_LIMIT: Entry(
+        421,
+        "4.7.0",
+        "line-limit: endless command line",
+        "A command line had no end within 64 KiB.",
+        "Look for a program that sends content where a command is due, or is no mail program.",
+    ),
+    Reason.NOT_SMTP: Entry(
+        421,
+        "4.7.0",
+        "not-smtp: this is SMTP, and you are speaking something else",
+        "What was sent is a request of another protocol, such as HTTP.",
+        "Correct address or port in the program that connects here. If nobody knows of one, it is somebody "
+        "looking for open doors.",
+    ),
+    Reason.TIMED_OUT: Entry(
+        421,
+        "4.4.2",
+        "timed-out: waited too long for you",
+        "The sending system was silent for longer than this server waits.",
+        "Nothing is to be done: the sending system tries again by itself. If it lasts, look for a firewall "
+        "between the two that drops connections. The operator sets `limits.idle_seconds` in the configuration.",
     ),
     # Refused for the content
     Reason.BARE_LINE_ENDING: Entry(

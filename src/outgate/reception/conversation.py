@@ -40,7 +40,7 @@ _MAIL_OK: Final = Reply(250, "2.1.0", "sender noted")
 _RECIPIENT_OK: Final = Reply(250, "2.1.5", "recipient noted")
 _GO_AHEAD: Final = Reply(354, "", "end with <CRLF>.<CRLF>")
 _TLS_READY: Final = Reply(220, "2.0.0", "go ahead with TLS")
-_TLS_NOT_NOW: Final = Reply(454, "4.7.0", "TLS is not available now")
+_TLS_NOT_NOW: Final = reply_of(Reason.TLS_UNAVAILABLE)
 
 
 class SessionView(Protocol):

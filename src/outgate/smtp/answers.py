@@ -55,8 +55,10 @@ QUIT_ONLY: Final = Reply(503, "5.5.1", "no service for you here; only QUIT")  # 
 NO_VALID_RECIPIENTS: Final = Reply(554, "5.5.1", "no valid recipients")  # RFC 5321 §3.3
 
 # Limits
-TLS_UNAVAILABLE: Final = Reply(454, "4.7.0", "TLS is not available")  # RFC 3207 §4
-TOO_MANY_RECIPIENTS: Final = Reply(452, "4.5.3", "too many recipients; send the rest in another transaction")
+TLS_UNAVAILABLE: Final = Reply(454, "4.7.0", "tls-unavailable: TLS is not available")  # RFC 3207 §4
+TOO_MANY_RECIPIENTS: Final = Reply(
+    452, "4.5.3", "recipient-limit: too many recipients; send the rest in another transaction"
+)
 TOO_LARGE: Final = Reply(552, "5.3.4", "message-too-large: the message exceeds the size that this server announced")
 BARE_LINE_ENDING: Final = Reply(
     550,
@@ -65,14 +67,14 @@ BARE_LINE_ENDING: Final = Reply(
 )
 
 # The end. RFC 5321 §3.8
-TALKED_EARLY: Final = Reply(554, "5.5.1", "protocol error: you talked before the greeting")
-TOO_MANY_ERRORS: Final = Reply(421, "4.7.0", "too many errors")
-TOO_MANY_IDLE: Final = Reply(421, "4.7.0", "too many commands without mail")
-TOO_MUCH_AHEAD: Final = Reply(421, "4.7.0", "too much sent without waiting for replies")
-ENDLESS_LINE: Final = Reply(421, "4.7.0", "endless command line")
-NOT_SMTP: Final = Reply(421, "4.7.0", "this is SMTP, and you are speaking something else")
-TIMED_OUT: Final = Reply(421, "4.4.2", "waited too long for you")
-SHUTTING_DOWN: Final = Reply(421, "4.3.2", "shutting down; come again")
+TALKED_EARLY: Final = Reply(554, "5.5.1", "talked-early: protocol error: you talked before the greeting")
+TOO_MANY_ERRORS: Final = Reply(421, "4.7.0", "error-limit: too many errors")
+TOO_MANY_IDLE: Final = Reply(421, "4.7.0", "idle-limit: too many commands without mail")
+TOO_MUCH_AHEAD: Final = Reply(421, "4.7.0", "sent-ahead: too much sent without waiting for replies")
+ENDLESS_LINE: Final = Reply(421, "4.7.0", "line-limit: endless command line")
+NOT_SMTP: Final = Reply(421, "4.7.0", "not-smtp: this is SMTP, and you are speaking something else")
+TIMED_OUT: Final = Reply(421, "4.4.2", "timed-out: waited too long for you")
+SHUTTING_DOWN: Final = Reply(421, "4.3.2", "shutting-down: this server is about to restart; try again in a minute")
 
 
 def greeting(host_name: str) -> Reply:
