@@ -6,11 +6,27 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
-from tests.support.spool import Answers, ManualLoop, all_events, message, progress, read_content
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+from tests.support.spool import (
+    Answers,
+    Ledger,
+    Luck,
+    ManualLoop,
+    Scenario,
+    SimulatedDisk,
+    all_events,
+    event_of,
+    message,
+    progress,
+    read_content,
+    recover,
+)
 
 from outgate.mail.message import Message, Progress, fresh_progress
 from outgate.spool.files import Files
-from outgate.spool.interface import INLINE_MAX, Health, LargeContent, Spool, SpoolError, SpoolFailed, SpoolFull
+from outgate.spool.interface import INLINE_MAX, Health, LargeContent, Spool, SpoolError, SpoolFailed
 from outgate.spool.memory import MemoryDisk, MemorySpool
 from outgate.spool.segments import SegmentSettings, SegmentSpool
 
@@ -327,25 +343,90 @@ def test_message_with_many_recipients_is_kept(harness: Harness) -> None:
     assert harness.reopen() == [(asked, progress(1, 2000))]
 
 
-def test_memory_spool_fails_when_a_test_says_so() -> None:
-    harness = InMemory()
-    harness.spool.fail_next(SpoolFull("no room"))
-    harness.spool.accept(message(1), b"", harness.answers["full"])
-    assert isinstance(harness.answers.wait("full"), SpoolFull)
-    accepted(harness, 2)
-    harness.spool.fail_next(SpoolFailed("disk on fire"))
-    harness.spool.accept(message(3), b"", harness.answers["failed"])
-    assert isinstance(harness.answers.wait("failed"), SpoolFailed)
-    assert harness.spool.health is Health.FAILED
-    assert not harness.spool.can_accept(1)
-    assert [one.queue_id for one, _ in harness.reopen()] == [message(2).queue_id]
+class SpoolMachine(RuleBasedStateMachine):
+    """Random work, clean and unclean ends. The spool on disk is held against the ledger of its promises, and against
+    its twin in memory as long as it was never killed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scenario = Scenario(SimulatedDisk(), seed=1)
+        self.memory = InMemory()
+        self.is_twin = True
+
+    @rule(size_octets=st.sampled_from((0, 1, 60, 500, 4000, 7000)))
+    def accept(self, size_octets: int) -> None:
+        content = self.scenario.random.randbytes(size_octets)
+        asked = message(self.scenario.next, size_octets=size_octets)
+        self.scenario.next += 1
+        self.scenario.spool.accept(asked, content, self.scenario.ledger.accepting(asked, content))
+        self.memory.spool.accept(asked, content, lambda error: None)
+
+    @rule(size_octets=st.sampled_from((0, 1, 40_000)), is_abandoned=st.booleans())
+    def accept_large(self, size_octets: int, is_abandoned: bool) -> None:
+        content = self.scenario.random.randbytes(size_octets)
+        asked = message(self.scenario.next, size_octets=size_octets)
+        self.scenario.next += 1
+        large, twin = self.scenario.spool.large(), self.memory.spool.large()
+        for start in range(0, size_octets, 9000):
+            large.write(content[start : start + 9000])
+            twin.write(content[start : start + 9000])
+        if is_abandoned:
+            large.abandon()
+            twin.abandon()
+        else:
+            self.scenario.spool.accept(asked, large, self.scenario.ledger.accepting(asked, content))
+            self.memory.spool.accept(asked, twin, lambda error: None)
+
+    @precondition(lambda self: self.scenario.ledger.confirmed())
+    @rule(data=st.data(), is_awaited=st.booleans())
+    def update(self, data: st.DataObject, is_awaited: bool) -> None:
+        name = data.draw(st.sampled_from(self.scenario.ledger.confirmed()))
+        new = progress(self.scenario.next)
+        self.scenario.next += 1
+        self.scenario.spool.record(event_of(name, new))
+        done = self.scenario.ledger.updating(name, new)
+        self.scenario.spool.update(name, new, done if is_awaited else None)
+        self.memory.spool.update(name, new)
+
+    @precondition(lambda self: self.scenario.ledger.confirmed())
+    @rule(data=st.data())
+    def finish(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(self.scenario.ledger.confirmed()))
+        self.scenario.finish(name)
+        self.memory.spool.finish(name)
+
+    @rule()
+    def settle(self) -> None:
+        self.scenario.settle()
+
+    @rule()
+    def reopen(self) -> None:
+        scenario = self.scenario
+        scenario.spool.close()
+        scenario.settle()
+        found = recover(scenario.disk)
+        scenario.ledger.check(found, is_clean=True)
+        self.memory.reopen()
+        if self.is_twin:
+            by_id = {one.queue_id: (one, state) for one, state in self.memory.recovered}
+            assert {one.queue_id: (one, state) for one, state in found.messages} == by_id
+        self.scenario = Scenario(scenario.disk, scenario.next, Ledger.of(found), scenario.next)
+
+    @rule(seed=st.integers(0, 1000))
+    def crash(self, seed: int) -> None:
+        scenario = self.scenario
+        with scenario.disk.paused():
+            survivor = scenario.disk.after_crash(Luck(random.Random(seed)))
+            found = recover(survivor)
+            scenario.ledger.check(found)
+        scenario.spool.close()
+        self.is_twin = False
+        self.scenario = Scenario(survivor, seed, Ledger.of(found), scenario.next)
+
+    def teardown(self) -> None:
+        self.scenario.spool.close()
+        self.scenario.ledger.check(recover(self.scenario.disk), is_clean=True)
 
 
-def test_memory_spool_holds_answers_back_when_a_test_says_so() -> None:
-    harness = InMemory()
-    harness.spool.hold_answers()
-    harness.spool.accept(message(1), b"", harness.answers["held"])
-    harness.loop.run_posted()
-    assert not harness.answers.given
-    harness.spool.give_answers()
-    assert harness.answers.wait("held") is None
+TestSpoolMachine = SpoolMachine.TestCase
+TestSpoolMachine.settings = settings(deadline=None, max_examples=30, stateful_step_count=40)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 from outgate.mail.address import ForwardPath, ReversePath
 from outgate.mail.message import Message, Progress, QueueId, RecipientProgress, Status, fresh_progress, queue_id
@@ -349,6 +349,7 @@ class _Account:
     is_confirmed: bool = False
     is_refused: bool = False
     is_finished: bool = False
+    is_ended: bool = False  # and that is durable: something that was asked for later has been confirmed
     asked: list[Progress] = field(default_factory=list)  # every progress, the fresh one first
     confirmed: int = 0  # place in `asked` of the latest that was confirmed
 
@@ -380,6 +381,16 @@ class Ledger:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._accounts: dict[QueueId, _Account] = {}
+        self._finished: list[_Account] = []
+
+    @classmethod
+    def of(cls, found: "Found") -> Self:
+        """A ledger to go on with after a crash: what was found is what was promised."""
+        ledger = cls()
+        for message, progress in found.messages:
+            content = found.contents[message.queue_id]
+            ledger._accounts[message.queue_id] = _Account(message, content, is_confirmed=True, asked=[progress])
+        return ledger
 
     def accepting(self, message: Message, content: bytes) -> Callable[[SpoolError | None], None]:
         """To be called before `accept`; returns its `done`."""
@@ -401,17 +412,22 @@ class Ledger:
             account = self._accounts[queue_id]
             account.asked.append(progress)
             place = len(account.asked) - 1
+            finished_before = list(self._finished)
 
         def done(error: SpoolError | None) -> None:
             if error is None:
                 with self._lock:
                     account.confirmed = max(account.confirmed, place)
+                    for finished in finished_before:
+                        finished.is_ended = True
 
         return done
 
     def finishing(self, queue_id: QueueId) -> None:
         with self._lock:
-            self._accounts[queue_id].is_finished = True
+            account = self._accounts[queue_id]
+            account.is_finished = True
+            self._finished.append(account)
 
     def confirmed(self) -> list[QueueId]:
         with self._lock:
@@ -424,11 +440,11 @@ class Ledger:
         with self._lock:
             return all(account.is_confirmed or account.is_refused for account in self._accounts.values())
 
-    def check(self, recovered: "Found", *, is_clean: bool = False) -> None:
+    def check(self, recovered: "Found", *, is_clean: bool = False, was_full: bool = False) -> None:
         """Is everything there that was promised, octet for octet, and nothing that was never asked for?
 
         Before each mark, `event_of` must have been recorded. is_clean: the spool was closed in good order: then
-        everything that was asked for holds.
+        everything that was asked for holds. was_full: the disk was, and marks may have come late.
         """
         events = recovered.events
         with self._lock:
@@ -439,6 +455,7 @@ class Ledger:
                     assert account.is_finished or not account.is_confirmed, f"{name} is lost"
                     assert not account.is_confirmed or event_of(name, None) in events, f"{name} ended unrecorded"
                     continue
+                assert was_full or not account.is_ended, f"{name} has come back"
                 message, progress = found.pop(name)
                 assert message == account.message
                 place = account.asked.index(progress)

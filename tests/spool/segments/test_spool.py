@@ -66,7 +66,7 @@ def test_power_failure_after_a_full_disk_loses_nothing_confirmed() -> None:
         disk.before = FailingCalls(errno.ENOSPC, first, first)
         scenario.work(STEPS)
         with disk.paused():
-            scenario.ledger.check(recover(disk.after_crash(Luck(luck))))
+            scenario.ledger.check(recover(disk.after_crash(Luck(luck))), was_full=True)
         scenario.spool.close()
 
 

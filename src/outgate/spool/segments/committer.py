@@ -37,7 +37,6 @@ from outgate.spool.segments.segment import Entry, Location
 from outgate.spool.segments.settings import SegmentSettings
 
 COPY_OCTETS: Final = 256 * 1024  # copied forward in a round at least; as much as the round has written, if that is more
-COPY_ENTRIES: Final = 4096  # looked at for one copying
 DONE_IDS: Final = 256  # finished messages in one record: it must fit into what a segment keeps for marks
 EVENTS_AT_ONCE: Final = 1024 * 1024  # octets of events that are flushed without waiting longer
 
@@ -354,7 +353,8 @@ class Committer:
             self._events_due_at = self._stalled_until = self._monotonic() + self._settings.check_seconds
             self._events.drop_excess()
             self._answer_updates(self._waiting, SpoolFull(f"no room for events: {error}"))
-            return
+            if self._events.is_behind:
+                return
         waiting, self._waiting = self._waiting, []
         self._make_ready(waiting)
 
@@ -364,13 +364,15 @@ class Committer:
         """Copy about `budget_octets` of the oldest live messages to the end of the log."""
         log = self._log
         copies: list[tuple[Entry, Location]] = []
+        damaged: list[Entry] = []
         octets = 0
         try:
-            for entry, location in log.oldest_entries(COPY_ENTRIES):
+            for entry in log.oldest_entries():
                 if octets >= budget_octets:
                     break
-                body = self._read_live(entry, location)
+                body = self._read_live(entry)
                 if body is None:
+                    damaged.append(entry)
                     continue
                 try:
                     copy = log.append(Kind.COPY, body.copied_head(entry.progress), bytes(body.content))
@@ -389,12 +391,16 @@ class Committer:
             return
         for entry, copy in copies:
             log.keep(entry, copy)
+        for entry in damaged:
+            log.let_go(entry)
         self.copied_records += len(copies)
         self.copied_octets += octets
 
-    def _read_live(self, entry: Entry, location: Location) -> MessageBody | None:
+    def _read_live(self, entry: Entry) -> MessageBody | None:
         """The record of a live message. None if it cannot be read any more: then it is set aside, so that one damaged
         record does not hold up the log for ever."""
+        location = entry.location
+        assert location is not None, "what a segment counts as live stands in it"
         octets = b""
         try:
             octets = self._log.read(location)
@@ -405,7 +411,6 @@ class Committer:
             _log.error("the record of %s cannot be read: %s", entry.queue_id, error)
         self.damaged_records += 1
         self._set_aside(f"{entry.queue_id}-{location.segment.generation.number}-{location.offset}", octets)
-        self._log.let_go(entry)
         return None
 
 

@@ -18,7 +18,7 @@ Invariants, on which recovery rests:
 """
 
 from collections import deque
-from itertools import islice
+from collections.abc import Iterable
 
 from outgate.spool import records
 from outgate.spool.files import Files, Point, is_full, read_all, write_all
@@ -225,10 +225,9 @@ class Log:
         segment = self._segment
         return segment is not None and self._segments[0].live_octets <= segment.size_octets - self._end - BLOCK
 
-    def oldest_entries(self, count: int) -> list[tuple[Entry, Location]]:
-        """At most `count` live entries of the oldest segment, in order."""
-        entries = islice(self._segments[0].entries, count)
-        return [(entry, entry.location) for entry in entries if entry.location is not None]
+    def oldest_entries(self) -> Iterable[Entry]:
+        """The live entries of the oldest segment, in order; none may be kept or let go while this is walked."""
+        return self._segments[0].entries
 
     def read(self, location: Location) -> bytes:
         """The record at `location`, unchecked. Raises: OSError."""
