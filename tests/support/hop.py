@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 ALL_EXTENSIONS = ("PIPELINING", "SIZE 200000000", "8BITMIME", "SMTPUTF8", "CHUNKING", "ENHANCEDSTATUSCODES")
 
 Script = Callable[[str, int], str | None]
-"""(verb, how often it came before) to a reply without CR LF, "DROP" to cut the connection, None for the usual one."""
+"""(verb, how often it came before) to a reply without CR LF, "DROP" to cut the connection, "SILENT" to say nothing, None
+for the ordinary reply."""
 
 ORDINARY = {
     "GREETING": "220 hop.example ESMTP",
@@ -166,8 +167,12 @@ class Hop:
         if text == "DROP":
             self.is_dropped = True
             return False, b""
+        if text == "SILENT":
+            return False, b""
         return text[0] in "23", text.encode("utf-8", "surrogateescape") + b"\r\n"
 
-    def offer_tls(self) -> "Hop":
+    def offer_tls(self) -> None:
         self._offers_tls = True
-        return self
+
+    def withdraw_tls(self) -> None:
+        self._offers_tls = False

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol, TypeVar
 
+from msgspec import Struct
+
 from outgate.contract.policy import RelayTls
 from outgate.mail.address import ForwardPath, ReversePath
 from outgate.mail.reply import Reply
+from outgate.policy.reasons import Reason
 from outgate.spool.interface import ContentReader
 
 
@@ -66,16 +69,17 @@ class NextHop:
 
 class Unreachable(Exception):
     """No connection that is ready for MAIL could be had. reply: the peer's greeting or EHLO reply, if it came so far,
-    or a local one (4yz, or 5yz when it can never be) with a reason code in its text."""
+    or a local one (4yz, or 5yz when it can never be) with a reason code in its text. next_hop: whose it is, if known.
+    """
 
-    def __init__(self, reply: Reply, next_hop: str = "") -> None:
+    def __init__(self, reply: Reply, next_hop: str = "", reason: Reason = Reason.NEXT_HOP_UNREACHABLE) -> None:
         super().__init__(str(reply))
         self.reply = reply
         self.next_hop = next_hop
+        self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
-class Transaction:
+class Transaction(Struct, frozen=True):
     """One message to one hop. trace goes out in front of the content; content: its octets, or a reader for large or
     cold ones, which the connection reads off the loop and does not close. needs: bits of `ContentNeeds`."""
 
@@ -86,15 +90,20 @@ class Transaction:
     needs: int
 
 
-@dataclass(frozen=True, slots=True)
-class TransactionResult:
-    """One reply for each forward-path, in order: the peer's, or a local one where the connection ended or the peer lacks
-    what the content needs (5.6.3, 5.6.7, 5.6.1). A positive reply means: the next hop has taken responsibility.
-    peer: "host [address]". tls: protocol and cipher, or empty."""
+class TransactionResult(Struct, frozen=True):
+    """One reply for each forward-path, in order: the peer's, or a local one where the connection ended or the peer
+    lacks what the content needs (5.6.3, 5.6.7, 5.6.1). A positive reply means: the next hop has taken responsibility.
+
+    peer: "host [address]". tls: protocol and cipher, or empty. reason: code of the catalogue where a reply is local,
+    else empty. is_heard: False if the connection ended before the peer said anything to this transaction, or anything
+    but 421, as when it had enough of a kept connection; then a new connection at once is right.
+    """
 
     replies: tuple[Reply, ...]
     peer: str
     tls: str
+    reason: str = ""
+    is_heard: bool = True
 
 
 class HopConnection(Protocol):
@@ -109,6 +118,9 @@ class HopConnection(Protocol):
 
     def close(self) -> None:
         """QUIT if idle, else drop. Idempotent."""
+
+    def when_closed(self, callback: Callable[[], None]) -> None:
+        """`callback` is called once when the connection is gone for whatever reason, after any `done`."""
 
 
 class Connector(Protocol):

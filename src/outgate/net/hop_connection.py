@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final
+from typing import Final, cast
 
 from outgate.delivery.interface import Clock, Threads, Transaction, TransactionResult
 from outgate.policy.reasons import Reason, reply_of
@@ -19,9 +19,7 @@ from outgate.spool.interface import ContentReader, SpoolError
 
 PIECE_OCTETS: Final = 256 * 1024  # of content read and sent at a time; what a large message holds in memory
 TICK_SECONDS: Final = 1.0  # how often times are looked at; limits of time are that exact
-ENVELOPE_SECONDS_MAX: Final = (
-    1_800.0  # for all replies before the content: an hour of single, slow replies is no service
-)
+ENVELOPE_SECONDS_MAX: Final = 1_800.0  # for all replies to one envelope, however patient each wait is
 HANDSHAKE_SECONDS: Final = 30.0
 
 Done = Callable[[TransactionResult], None]
@@ -69,6 +67,7 @@ class SmtpHopConnection(asyncio.Protocol):
         "_drained",
         "_heard_at",
         "_idle_since",
+        "_is_lost",
         "_is_tls_beginning",
         "_keeper",
         "_loop",
@@ -77,6 +76,7 @@ class SmtpHopConnection(asyncio.Protocol):
         "_task",
         "_transactions",
         "_transport",
+        "_unclaimed",
         "_waiter",
         "peer",
         "tls",
@@ -89,6 +89,7 @@ class SmtpHopConnection(asyncio.Protocol):
         self._monotonic = keeper.clock.monotonic
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[Event] | None = None  # of set-up, or of a task that sends content
+        self._unclaimed: Event | None = None  # of set-up, that came before anybody waited for it
         self._drained: asyncio.Future[None] | None = None  # while the transport's buffer is full
         self._task: asyncio.Task[None] | None = None  # that sends content from a reader
         self._done: Done | None = None
@@ -97,6 +98,7 @@ class SmtpHopConnection(asyncio.Protocol):
         self._idle_since = self._heard_at  # or the beginning of what is under way
         self._transactions = 0
         self._is_tls_beginning = False
+        self._is_lost = False  # while TLS was beginning
         self.peer = peer
         self.tls = ""
 
@@ -104,10 +106,8 @@ class SmtpHopConnection(asyncio.Protocol):
 
     async def next_event(self) -> Event:
         """The next event of the set-up: `Ready`, `TlsAgreed` or `Rejected`."""
-        event = self._session.next_event()
-        if event is not None:
-            return event
-        return await self._wait()
+        unclaimed, self._unclaimed = self._unclaimed, None
+        return await self._wait() if unclaimed is None else unclaimed
 
     async def start_tls(self, context: ssl.SSLContext, server_hostname: str) -> None:
         """Do the handshake that the peer agreed to, and say EHLO again.
@@ -127,11 +127,13 @@ class SmtpHopConnection(asyncio.Protocol):
                 ssl_handshake_timeout=HANDSHAKE_SECONDS,
             )
         except BaseException:
+            self._keeper.connections.discard(self)
             transport.abort()
             raise
         finally:
             self._is_tls_beginning = False
-        if secured is None or self._session.is_ended:
+        if secured is None or self._is_lost or self._session.is_ended:
+            self._keeper.connections.discard(self)
             transport.abort()
             raise ConnectionResetError("the connection ended in the handshake")
         self._transport = secured
@@ -175,10 +177,9 @@ class SmtpHopConnection(asyncio.Protocol):
     # Called by the transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
         if self._is_tls_beginning:
             return  # the TLS transport of the same connection; `start_tls` takes it when the handshake is done
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's are none by inheritance
         self._keeper.enter(self)
 
     def data_received(self, octets: bytes) -> None:
@@ -197,7 +198,8 @@ class SmtpHopConnection(asyncio.Protocol):
 
     def connection_lost(self, _error: Exception | None) -> None:
         if self._is_tls_beginning:
-            return  # `start_tls` raises
+            self._is_lost = True  # `start_tls` raises
+            return
         self._transport = None
         self.resume_writing()
         self._session.receive_end()
@@ -217,7 +219,7 @@ class SmtpHopConnection(asyncio.Protocol):
             if now - self._idle_since >= self._keeper.idle_seconds:
                 self._quit()
         elif now - self._heard_at >= session.patience_seconds or (
-            session.is_awaiting_envelope and now - self._idle_since >= ENVELOPE_SECONDS_MAX
+            session.is_in_envelope and now - self._idle_since >= ENVELOPE_SECONDS_MAX
         ):
             session.time_out()
             self._advance()
@@ -248,7 +250,7 @@ class SmtpHopConnection(asyncio.Protocol):
         if octets and transport is not None:
             transport.write(octets)
         if session.is_ended and transport is not None:
-            transport.abort()
+            transport.close()  # what cannot be flushed is dropped by the next tick
         event = session.next_event()
         while event is not None:
             if type(event) is TransactionEnded:
@@ -261,15 +263,18 @@ class SmtpHopConnection(asyncio.Protocol):
         done, self._done = self._done, None
         assert done is not None
         self._idle_since = self._monotonic()
-        self._pass_on(event)
+        if self._waiter is not None:
+            self._pass_on(event)
         if self._transactions >= self._keeper.transactions_max and self.is_usable:
             self._quit()
         done(TransactionResult(event.replies, self.peer, self.tls, event.reason, event.is_heard))
 
     def _pass_on(self, event: Event) -> None:
-        """To whoever waits for an event."""
+        """To whoever waits for an event. The greeting may be quicker than the connector."""
         waiter, self._waiter = self._waiter, None
-        if waiter is not None and not waiter.done():
+        if waiter is None:
+            self._unclaimed = event
+        elif not waiter.done():
             waiter.set_result(event)
 
     def _quit(self) -> None:
@@ -325,10 +330,12 @@ class SmtpHopConnection(asyncio.Protocol):
 
     def _fail(self, transaction: Transaction) -> None:
         """The content cannot be read. What was sent of it cannot be taken back, so the connection ends with it."""
+        if self._done is None:
+            return  # it is over already: the reader was closed under our hands
         reply = reply_of(Reason.CONTENT_DAMAGED)
         if self._session.is_idle:
             self._end(TransactionEnded((reply,) * len(transaction.forward_paths), Reason.CONTENT_DAMAGED))
-        elif self._done is not None:
+        else:
             self._session.give_up(reply, Reason.CONTENT_DAMAGED)
             self._advance()
 
@@ -339,5 +346,6 @@ class SmtpHopConnection(asyncio.Protocol):
         self._end(TransactionEnded(lost, Reason.CONNECTION_LOST, is_heard=False))
 
     async def _wait(self) -> Event:
-        self._waiter = waiter = self._loop.create_future()
+        waiter: asyncio.Future[Event] = self._loop.create_future()
+        self._waiter = waiter
         return await waiter

@@ -1,222 +1,244 @@
-"""DNS for delivery: mail exchangers and addresses, by dnspython, kept for their time to live. RFC 5321 §5.1, RFC 7505.
+"""DNS for delivery: MX and addresses, by dnspython, with a bounded cache of its own that obeys TTL.
 
-Only two answers end a delivery for good: the name does not exist, or says that it takes no mail. Everything else that
-is no answer (REFUSED, SERVFAIL, a time-out, nonsense) is trouble, and the message comes again.
+Only DNS itself can say that a name does not exist or takes no mail; whatever goes wrong on the way to that answer
+(REFUSED, SERVFAIL, a time-out, nonsense) is trouble, and trouble passes. RFC 5321 §5.1, RFC 7505, RFC 2308.
 """
 
 import asyncio
 import random
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Final, Generic, TypeVar
+from itertools import chain, zip_longest
+from typing import Final
 
 import dns.asyncresolver
 import dns.exception
+import dns.message
 import dns.name
+import dns.nameserver
 import dns.rdatatype
+import dns.rdtypes.ANY.MX
 import dns.resolver
 
 from outgate.delivery.interface import Addresses, Lookup, MailExchangers
 
-CACHE_NAMES_MAX: Final = 50_000  # of each kind; the least used go first
-TTL_MIN_SECONDS: Final = 5.0  # a shorter time to live would have us ask for each message
+TRY_SECONDS: Final = 5.0  # for one name server to answer once
+QUESTION_SECONDS: Final = 20.0  # for one question, all tries together
+TTL_MIN_SECONDS: Final = 5.0  # so that a TTL of 0 does not mean a question for every message
 TTL_MAX_SECONDS: Final = 86_400.0
-NEGATIVE_TTL_SECONDS: Final = 300.0  # where the SOA record gives none, RFC 2308 §5
-TROUBLE_TTL_SECONDS: Final = 10.0  # a server in trouble is not asked for each waiting message
-QUESTION_SECONDS: Final = 15.0  # for one question, all servers and repetitions together
-EXCHANGERS_MAX: Final = 32  # hosts of one domain that are considered
+NEGATIVE_TTL_MAX_SECONDS: Final = 3_600.0  # RFC 2308 §5 allows up to three hours
+TROUBLE_TTL_SECONDS: Final = 5.0  # RFC 2308 §7 allows up to five minutes
+CACHE_MAX: Final = 20_000  # answers
+MX_MAX: Final = 32  # hosts of one domain that are looked at
+ADDRESSES_PER_HOST_MAX: Final = 16
 
-_LOCALHOST: Final = {"localhost": ("127.0.0.1", "::1")}  # RFC 6761 §6.3: never asked of a server
+_LOCALHOST: Final = Addresses(Lookup.FOUND, ("127.0.0.1", "::1"))  # RFC 6761 §6.3: never asked of DNS
 
 
 @dataclass(frozen=True, slots=True)
 class ResolverSettings:
-    """nameservers: "address" or "address:port" ("[v6]:port"); empty: those of /etc/resolv.conf."""
+    """nameservers: `address`, `address:port` or `[address]:port`; empty: those of the system."""
 
     nameservers: tuple[str, ...] = ()
+    try_seconds: float = TRY_SECONDS
     question_seconds: float = QUESTION_SECONDS
 
 
-AnswerT = TypeVar("AnswerT")
-
-
-class _Cache(Generic[AnswerT]):
-    """Answers by name until they end, and one question under way for all who ask the same."""
-
-    def __init__(self, ask: Callable[[str], Awaitable[tuple[AnswerT, float]]], now: Callable[[], float]) -> None:
-        self._ask = ask
-        self._now = now
-        self._answers: OrderedDict[str, tuple[AnswerT, float]] = OrderedDict()
-        self._under_way: dict[str, asyncio.Task[AnswerT]] = {}
-
-    def cached(self, name: str) -> AnswerT | None:
-        found = self._answers.get(name)
-        if found is None or found[1] <= self._now():
-            return None
-        self._answers.move_to_end(name)
-        return found[0]
-
-    async def get(self, name: str) -> AnswerT:
-        answer = self.cached(name)
-        if answer is not None:
-            return answer
-        task = self._under_way.get(name)
-        if task is None:
-            task = self._under_way[name] = asyncio.create_task(self._fetch(name))
-        return await asyncio.shield(task)  # one who gives up must not end the question of the others
-
-    async def _fetch(self, name: str) -> AnswerT:
-        try:
-            answer, ttl_seconds = await self._ask(name)
-        finally:
-            del self._under_way[name]
-        self._answers[name] = (answer, self._now() + min(max(ttl_seconds, TTL_MIN_SECONDS), TTL_MAX_SECONDS))
-        self._answers.move_to_end(name)
-        if len(self._answers) > CACHE_NAMES_MAX:
-            self._answers.popitem(last=False)
-        return answer
-
-
-class DnsResolver:
-    """Implements `delivery.interface.Resolver`."""
-
-    def __init__(self, settings: ResolverSettings, *, now: Callable[[], float], order: random.Random) -> None:
-        """now: a clock that never goes back, seconds. order: shuffles hosts of equal preference.
-
-        Raises: ValueError if a name server is not an address.
-        """
-        self._settings = settings
-        self._order = order
-        self._resolver: dns.asyncresolver.Resolver | None = None
-        self._servers = [_server(text) for text in settings.nameservers]
-        self._exchangers = _Cache(self._ask_exchangers, now)
-        self._addresses = _Cache(self._ask_addresses, now)
-
-    async def mail_exchangers(self, domain: str) -> MailExchangers:
-        return self._shuffled(await self._exchangers.get(domain))
-
-    def cached_mail_exchangers(self, domain: str) -> MailExchangers | None:
-        """The answer if it is at hand: for the way of a message that must not wait."""
-        answer = self._exchangers.cached(domain)
-        return None if answer is None else self._shuffled(answer)
-
-    async def addresses(self, host: str) -> Addresses:
-        literal = host.removeprefix("[").removesuffix("]").removeprefix("IPv6:")
-        try:
-            return Addresses(Lookup.FOUND, (str(ip_address(literal)),))
-        except ValueError:
-            pass
-        if (local := _LOCALHOST.get(host)) is not None:
-            return Addresses(Lookup.FOUND, local)
-        return await self._addresses.get(host)
-
-    # The questions
-
-    async def _ask_exchangers(self, domain: str) -> tuple["_Exchangers", float]:
-        answer = await self._ask(domain, dns.rdatatype.MX)
-        if isinstance(answer, _Failure):
-            if answer.lookup is Lookup.FOUND:  # the name is there without MX records: it is its own exchanger
-                return _Exchangers(Lookup.FOUND, ((0, domain),)), answer.ttl_seconds
-            return _Exchangers(answer.lookup, detail=answer.detail), answer.ttl_seconds
-        ttl_seconds = float(answer.rrset.ttl) if answer.rrset is not None else 0.0
-        found = sorted((record.preference, record.exchange.to_text(omit_final_dot=True).lower()) for record in answer)[
-            :EXCHANGERS_MAX
-        ]
-        named = tuple((preference, host) for preference, host in found if host not in ("", "."))
-        if not named:
-            return _Exchangers(Lookup.NULL_MX, detail=f"{domain} takes no mail (null MX)"), ttl_seconds
-        return _Exchangers(Lookup.FOUND, named), ttl_seconds
-
-    async def _ask_addresses(self, host: str) -> tuple[Addresses, float]:
-        answers = await asyncio.gather(self._ask(host, dns.rdatatype.A), self._ask(host, dns.rdatatype.AAAA))
-        addresses: list[str] = []
-        ttls: list[float] = []
-        failures: list[_Failure] = []
-        for answer in answers:
-            if isinstance(answer, _Failure):
-                failures.append(answer)
-            else:
-                addresses.extend(record.address for record in answer)
-                ttls.append(float(answer.rrset.ttl) if answer.rrset is not None else 0.0)
-        if addresses:
-            return Addresses(Lookup.FOUND, tuple(addresses)), min(ttls)
-        trouble = [failure for failure in failures if failure.lookup is Lookup.TROUBLE]
-        if trouble:
-            return Addresses(Lookup.TROUBLE, detail=trouble[0].detail), TROUBLE_TTL_SECONDS
-        ttl_seconds = min(failure.ttl_seconds for failure in failures)
-        return Addresses(Lookup.NO_SUCH_NAME, detail=f"{host} has no address"), ttl_seconds
-
-    async def _ask(self, name: str, kind: dns.rdatatype.RdataType) -> "dns.resolver.Answer | _Failure":
-        """One question. A name that exists without such records is a `_Failure` with `Lookup.FOUND`."""
-        try:
-            absolute = dns.name.from_text(name)
-            return await self._get_resolver().resolve(
-                absolute, kind, lifetime=self._settings.question_seconds, raise_on_no_answer=True
-            )
-        except dns.resolver.NXDOMAIN as error:
-            return _Failure(Lookup.NO_SUCH_NAME, _negative_ttl(_response(error)), f"{name} does not exist")
-        except dns.resolver.NoAnswer as error:
-            return _Failure(Lookup.FOUND, _negative_ttl(_response(error)), f"{name} has no {kind.name} record")
-        except (dns.exception.DNSException, OSError) as error:
-            text = str(error).splitlines()[0] if str(error) else type(error).__name__
-            return _Failure(Lookup.TROUBLE, TROUBLE_TTL_SECONDS, f"{name}: {text}")
-
-    def _get_resolver(self) -> dns.asyncresolver.Resolver:
-        """Made at the first question: /etc/resolv.conf may be missing on a machine that never asks."""
-        if self._resolver is None:
-            resolver = dns.asyncresolver.Resolver(configure=not self._servers)
-            if self._servers:
-                resolver.nameservers = [address for address, _ in self._servers]
-                resolver.nameserver_ports = dict(self._servers)
-            resolver.cache = None
-            resolver.search = []
-            self._resolver = resolver
-        return self._resolver
-
-    def _shuffled(self, exchangers: "_Exchangers") -> MailExchangers:
-        """Hosts by preference, those of equal preference in random order: RFC 5321 §5.1."""
-        hosts = exchangers.hosts
-        if len(hosts) > 1:
-            hosts = tuple(sorted(hosts, key=lambda entry: (entry[0], self._order.random())))
-        return MailExchangers(exchangers.lookup, tuple(host for _, host in hosts), exchangers.detail)
-
-
 @dataclass(frozen=True, slots=True)
-class _Exchangers:
+class _Answer:
+    """records: MX as (preference, host), addresses as (0, address). Empty with FOUND: the name has no such record."""
+
     lookup: Lookup
-    hosts: tuple[tuple[int, str], ...] = ()
+    records: tuple[tuple[int, str], ...] = ()
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Failure:
-    lookup: Lookup
-    ttl_seconds: float
-    detail: str
+@dataclass(slots=True)
+class _Cached:
+    expires_at: float  # monotonic
+    answer: _Answer
 
 
-def _response(error: dns.exception.DNSException) -> object:
-    """The server's message behind an error that says "there is none"; None if dnspython kept none."""
-    responses = error.kwargs.get("responses")
-    if responses:
-        return next(reversed(responses.values()))
-    return error.kwargs.get("response")
+@dataclass(slots=True)
+class ResolverCounters:
+    """For the metrics."""
+
+    questions: int = 0
+    cached: int = 0
+    trouble: int = 0
 
 
-def _negative_ttl(response: object) -> float:
-    """How long "there is none" may be believed: the lesser of the SOA's time to live and its minimum. RFC 2308 §5."""
-    for rrset in getattr(response, "authority", ()):
-        if rrset.rdtype == dns.rdatatype.SOA:
-            return float(min(rrset.ttl, rrset[0].minimum))
-    return NEGATIVE_TTL_SECONDS
+class DnsResolver:
+    """A `Resolver`. Concurrent questions for the same are asked once.
+
+    Raises: ValueError if a name server is no address.
+    """
+
+    def __init__(
+        self,
+        settings: ResolverSettings,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        shuffle: Callable[[list[str]], None] = random.shuffle,
+    ) -> None:
+        self._resolver = _resolver(settings)
+        self._monotonic = monotonic
+        self._shuffle = shuffle
+        self._cache: dict[tuple[str, str], _Cached] = {}
+        self._asking: dict[tuple[str, str], asyncio.Task[_Answer]] = {}
+        self.counters = ResolverCounters()
+
+    async def mail_exchangers(self, domain: str) -> MailExchangers:
+        answer = await self._ask(domain, "MX")
+        if answer.lookup is not Lookup.FOUND:
+            return MailExchangers(answer.lookup, (), answer.detail)
+        if answer.records:
+            hosts = self._in_order(answer.records)
+            return MailExchangers(Lookup.FOUND, hosts) if hosts else MailExchangers(Lookup.NULL_MX)
+        addresses = await self.addresses(domain)  # RFC 5321 §5.1: the name itself is its mail host
+        hosts = (domain,) if addresses.lookup is Lookup.FOUND else ()
+        return MailExchangers(addresses.lookup, hosts, addresses.detail)
+
+    async def addresses(self, host: str) -> Addresses:
+        """IPv4 first, then alternating: the reputation of most senders rests on IPv4."""
+        if (literal := _literal(host)) is not None:
+            return Addresses(Lookup.FOUND, (literal,))
+        if host == "localhost" or host.endswith(".localhost"):
+            return _LOCALHOST
+        ipv4, ipv6 = await asyncio.gather(self._ask(host, "A"), self._ask(host, "AAAA"))
+        pairs = zip_longest((one for _, one in ipv4.records), (one for _, one in ipv6.records))
+        found = tuple(one for one in chain.from_iterable(pairs) if one is not None)
+        if found:
+            return Addresses(Lookup.FOUND, found)
+        for answer in (ipv4, ipv6):
+            if answer.lookup is Lookup.TROUBLE:
+                return Addresses(Lookup.TROUBLE, (), answer.detail)
+        return Addresses(Lookup.NO_SUCH_NAME, (), f"{host} has no address")
+
+    def _in_order(self, records: Sequence[tuple[int, str]]) -> tuple[str, ...]:
+        """Hosts by preference, equals in random order (RFC 5321 §5.1). None for a Null MX (RFC 7505 §3)."""
+        by_preference: dict[int, list[str]] = {}
+        for preference, host in records:
+            if host:
+                by_preference.setdefault(preference, []).append(host)
+        ordered: list[str] = []
+        for preference in sorted(by_preference):
+            equals = by_preference[preference]
+            self._shuffle(equals)
+            ordered += equals
+        return tuple(ordered[:MX_MAX])
+
+    # Questions
+
+    async def _ask(self, name: str, kind: str) -> _Answer:
+        key = (name, kind)
+        cached = self._cache.get(key)
+        if cached is not None and cached.expires_at > self._monotonic():
+            self.counters.cached += 1
+            return cached.answer
+        task = self._asking.get(key)
+        if task is None:
+            task = self._asking[key] = asyncio.get_running_loop().create_task(self._look_up(name, kind))
+            task.add_done_callback(lambda _: self._asking.pop(key, None))
+        return await asyncio.shield(task)  # who waits no longer does not end it for the others
+
+    async def _look_up(self, name: str, kind: str) -> _Answer:
+        self.counters.questions += 1
+        answer, ttl_seconds = await self._query(name, kind)
+        if answer.lookup is Lookup.TROUBLE:
+            self.counters.trouble += 1
+        cache = self._cache
+        cache.pop((name, kind), None)
+        while len(cache) >= CACHE_MAX:
+            del cache[next(iter(cache))]  # the oldest
+        cache[name, kind] = _Cached(self._monotonic() + ttl_seconds, answer)
+        return answer
+
+    async def _query(self, name: str, kind: str) -> tuple[_Answer, float]:
+        """The answer, and for how many seconds it holds."""
+        try:
+            absolute = dns.name.from_text(name)
+        except dns.exception.DNSException as error:
+            return _Answer(Lookup.NO_SUCH_NAME, (), f"{name} is no domain name: {error}"), NEGATIVE_TTL_MAX_SECONDS
+        try:
+            found = await self._resolver.resolve(absolute, kind, raise_on_no_answer=False, search=False)
+        except dns.resolver.NXDOMAIN as error:
+            detail = f"{name} does not exist"
+            return _Answer(Lookup.NO_SUCH_NAME, (), detail), _negative_ttl(error)
+        except dns.exception.Timeout:
+            detail = f"no name server answered for {name} {kind} in time"
+        except dns.resolver.NoNameservers as error:
+            detail = f"no name server has an answer for {name} {kind}: {_codes(error)}"
+        except (dns.exception.DNSException, OSError) as error:
+            detail = f"{name} {kind}: {type(error).__name__}"
+        else:
+            ttl = found.chaining_result.minimum_ttl
+            if found.rrset is None:
+                return _Answer(Lookup.FOUND), _clamped(ttl, NEGATIVE_TTL_MAX_SECONDS)
+            return _Answer(Lookup.FOUND, _records(found.rrset)), _clamped(ttl, TTL_MAX_SECONDS)
+        return _Answer(Lookup.TROUBLE, (), detail), TROUBLE_TTL_SECONDS
 
 
-def _server(text: str) -> tuple[str, int]:
-    """Address and port. Raises: ValueError."""
+def _records(rrset: object) -> tuple[tuple[int, str], ...]:
+    records: list[tuple[int, str]] = []
+    for rdata in rrset:  # type: ignore[attr-defined]
+        if isinstance(rdata, dns.rdtypes.ANY.MX.MX):
+            host = rdata.exchange.canonicalize().to_text(omit_final_dot=True)
+            records.append((rdata.preference, "" if host == "." or not host else host))
+        else:
+            records.append((0, rdata.address))
+    return tuple(records[: ADDRESSES_PER_HOST_MAX * MX_MAX])
+
+
+def _negative_ttl(error: dns.resolver.NXDOMAIN) -> float:
+    """From the SOA record beside the answer, RFC 2308 §5."""
     try:
-        return str(ip_address(text)), 53
+        responses: dict[dns.name.Name, dns.message.QueryMessage] = error.kwargs["responses"]
+        ttl = min(response.resolve_chaining().minimum_ttl for response in responses.values())
+    except (KeyError, ValueError, dns.exception.DNSException):
+        return TTL_MIN_SECONDS
+    return _clamped(ttl, NEGATIVE_TTL_MAX_SECONDS)
+
+
+def _clamped(ttl_seconds: float, most_seconds: float) -> float:
+    return min(max(ttl_seconds, TTL_MIN_SECONDS), most_seconds)
+
+
+def _codes(error: dns.resolver.NoNameservers) -> str:
+    codes = sorted({str(one[-2]) for one in error.kwargs.get("errors", ())})
+    return ", ".join(codes) or "no usable answer"
+
+
+def _literal(host: str) -> str | None:
+    try:
+        return str(ip_address(host))
     except ValueError:
-        address, _, port = text.rpartition(":")
-        return str(ip_address(address.removeprefix("[").removesuffix("]"))), int(port)
+        return None
+
+
+def _resolver(settings: ResolverSettings) -> dns.asyncresolver.Resolver:
+    """Raises: ValueError."""
+    if settings.nameservers:
+        resolver = dns.asyncresolver.Resolver(configure=False)
+        resolver.nameservers = [_nameserver(text) for text in settings.nameservers]
+    else:
+        try:
+            resolver = dns.asyncresolver.Resolver()
+        except dns.resolver.NoResolverConfiguration:
+            resolver = dns.asyncresolver.Resolver(configure=False)
+            resolver.nameservers = ["127.0.0.1"]  # what the C library does
+    resolver.timeout = settings.try_seconds
+    resolver.lifetime = settings.question_seconds
+    return resolver
+
+
+def _nameserver(text: str) -> dns.nameserver.Nameserver:
+    address, port = text, "53"
+    if text.startswith("["):
+        address, _, rest = text[1:].partition("]")
+        port = rest.removeprefix(":") or port
+    elif text.count(":") == 1:
+        address, _, port = text.partition(":")
+    return dns.nameserver.Do53Nameserver(str(ip_address(address)), int(port))

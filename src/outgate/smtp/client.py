@@ -111,6 +111,11 @@ class ClientSession:
         return transaction is not None and transaction.is_streaming
 
     @property
+    def is_in_envelope(self) -> bool:
+        """Is a transaction under way, and not all of its envelope answered?"""
+        return self._transaction is not None and self._transaction.is_in_envelope
+
+    @property
     def patience_seconds(self) -> float:
         """How long to wait for the next reply; for the next hop to take octets, while content is sent in pieces."""
         transaction = self._transaction
@@ -164,6 +169,18 @@ class ClientSession:
     def receive_end(self) -> None:
         """The connection is gone, or given up."""
         self._lose(events.connection_lost(self._stage))
+
+    def time_out(self) -> None:
+        """Nothing came for `patience_seconds`."""
+        self._lose(events.silent(self._stage))
+
+    def give_up(self, reply: Reply, reason: str) -> None:
+        """Our own side cannot go on with the transaction under way, and so not with the connection either: whoever has
+        no reply yet gets `reply`."""
+        transaction = self._transaction
+        assert transaction is not None
+        self._phase = _Phase.ENDED
+        self._end(transaction, reply, reason)
 
     def tls_established(self) -> None:
         """The handshake is done: everything starts again with EHLO, and nothing said in clear counts. RFC 3207 §4.2"""

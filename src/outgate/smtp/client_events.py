@@ -40,8 +40,8 @@ class ContentWanted(Struct, frozen=True):
 class TransactionEnded(Struct, frozen=True):
     """One reply for each forward-path, in order.
 
-    reason: empty if all replies are the next hop's, else why they are not. is_heard: False if the connection was lost
-    before the next hop said anything to this transaction, as when it had closed a kept connection meanwhile.
+    reason: empty if all replies are the next hop's, else why they are not. is_heard: False if the connection ended
+    before the next hop said anything to this transaction, or anything but 421, as when it had enough of a kept one.
     """
 
     replies: tuple[Reply, ...]
@@ -55,6 +55,11 @@ Event = Ready | TlsAgreed | Rejected | ContentWanted | TransactionEnded
 def connection_lost(stage: str) -> Reply:
     """RFC 5321 §3.8: a connection that ends counts as 451."""
     return Reply(451, "4.4.2", f"{CONNECTION_LOST}: the connection to the next hop ended {stage}")
+
+
+def silent(stage: str) -> Reply:
+    """RFC 5321 §4.5.3.2: the wait is over."""
+    return Reply(451, "4.4.2", f"{CONNECTION_LOST}: the next hop fell silent {stage}")
 
 
 def no_reply(garbled: bytes, stage: str) -> Reply:

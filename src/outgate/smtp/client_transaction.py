@@ -117,6 +117,11 @@ class ClientTransaction:
         return "before it replied to the content" if self._step == self._last_step else "at DATA"
 
     @property
+    def is_in_envelope(self) -> bool:
+        """Are replies to RSET, MAIL or RCPT awaited?"""
+        return self._step <= len(self._paths)
+
+    @property
     def patience_seconds(self) -> float:
         if self.is_streaming:
             return BLOCK_SECONDS
