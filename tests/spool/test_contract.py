@@ -8,7 +8,7 @@ from typing import Protocol
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, rule
 from tests.support.spool import (
     Answers,
     Ledger,
@@ -24,7 +24,7 @@ from tests.support.spool import (
     recover,
 )
 
-from outgate.mail.message import Message, Progress, fresh_progress
+from outgate.mail.message import Message, Progress, QueueId, fresh_progress
 from outgate.spool.files import Files
 from outgate.spool.interface import INLINE_MAX, Health, LargeContent, Spool, SpoolError, SpoolFailed
 from outgate.spool.memory import MemoryDisk, MemorySpool
@@ -377,10 +377,11 @@ class SpoolMachine(RuleBasedStateMachine):
             self.scenario.spool.accept(asked, large, self.scenario.ledger.accepting(asked, content))
             self.memory.spool.accept(asked, twin, lambda error: None)
 
-    @precondition(lambda self: self.scenario.ledger.confirmed())
-    @rule(data=st.data(), is_awaited=st.booleans())
-    def update(self, data: st.DataObject, is_awaited: bool) -> None:
-        name = data.draw(st.sampled_from(self.scenario.ledger.confirmed()))
+    @rule(choice=st.integers(0, 99), is_awaited=st.booleans())
+    def update(self, choice: int, is_awaited: bool) -> None:
+        name = self._chosen(choice)
+        if name is None:
+            return
         new = progress(self.scenario.next)
         self.scenario.next += 1
         self.scenario.spool.record(event_of(name, new))
@@ -388,12 +389,18 @@ class SpoolMachine(RuleBasedStateMachine):
         self.scenario.spool.update(name, new, done if is_awaited else None)
         self.memory.spool.update(name, new)
 
-    @precondition(lambda self: self.scenario.ledger.confirmed())
-    @rule(data=st.data())
-    def finish(self, data: st.DataObject) -> None:
-        name = data.draw(st.sampled_from(self.scenario.ledger.confirmed()))
-        self.scenario.finish(name)
-        self.memory.spool.finish(name)
+    @rule(choice=st.integers(0, 99))
+    def finish(self, choice: int) -> None:
+        name = self._chosen(choice)
+        if name is not None:
+            self.scenario.finish(name)
+            self.memory.spool.finish(name)
+
+    def _chosen(self, choice: int) -> QueueId | None:
+        """A confirmed message. What is drawn must not depend on how fast the threads are."""
+        self.scenario.settle()
+        known = self.scenario.ledger.confirmed()
+        return known[choice % len(known)] if known else None
 
     @rule()
     def settle(self) -> None:
