@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 ALL_EXTENSIONS = ("PIPELINING", "SIZE 200000000", "8BITMIME", "SMTPUTF8", "CHUNKING", "ENHANCEDSTATUSCODES")
 
 Script = Callable[[str, int], str | None]
-"""(verb, how often it came before) to a reply without CR LF, "DROP" to cut the connection, "SILENT" to say nothing, None
-for the ordinary reply."""
+"""(verb, how often it came before) to a reply without CR LF, "DROP" to cut the connection, "SILENT" to say nothing, or
+None for the ordinary reply."""
 
 ORDINARY = {
     "GREETING": "220 hop.example ESMTP",

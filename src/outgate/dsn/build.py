@@ -1,13 +1,13 @@
-"""Builds the notification of failure: multipart/report with a text for people, the fields of RFC 3464 for programs, and
-the header of the message that could not be relayed (RFC 6522).
+"""Builds the notice that tells a sender what could not be delivered. RFC 3464, RFC 6522, RFC 6533. Pure.
 
-Every octet of it is 7-bit but an internationalised address in To, which the envelope has too: a DSN must reach whoever
-the message came from, also over next hops that offer nothing.
+Three parts: plain words for people, fields for programs, and the header of the message that it is about. Every part is
+7-bit whatever it is about, so that the notice itself can be delivered everywhere; only a sender whose own address is
+international needs SMTPUTF8 for it, as for all mail to that address.
 """
 
-import base64
-import quopri
 import re
+import textwrap
+from binascii import b2a_qp
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,192 +15,225 @@ from email.utils import format_datetime
 from typing import Final
 
 from outgate.mail.address import ForwardPath, ReversePath
-from outgate.mail.message import ContentNeeds
+from outgate.mail.message import ContentNeeds, Message
+from outgate.mail.reply import Reply
 
-HEADER_MAX: Final = 64 * 1024  # octets of the original header that are given back; enough to know the message by
 LINE_MAX: Final = 998  # octets without CR LF, RFC 5322 §2.1.1
-DIAGNOSTIC_MAX: Final = 2_000  # characters of a next hop's reply
+DIAGNOSTIC_MAX: Final = 800  # characters of a next hop's reply that are shown
+SHOWN_MAX: Final = 200  # characters of subject and Message-ID in the text for people
+TEXT_COLUMNS: Final = 76
 
-_STATUS: Final = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
-
-
-@dataclass(frozen=True, slots=True)
-class FailedRecipient:
-    """One recipient that was given up.
-
-    reply: the last reply, one line, as "550 5.1.1 no such user". status: its enhanced status code, "" if it had none.
-    next_hop: who gave the reply; "" if we did. remedy: what the sender may do, a sentence for people.
-    """
-
-    forward_path: ForwardPath
-    reply: str
-    status: str
-    next_hop: str
-    remedy: str = ""
+_MESSAGE_ID: Final = re.compile(r"<[!-;=?-~]{1,250}>")
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A message of which recipients were given up. header: its header's octets as they came; times in seconds, UTC."""
+    """One recipient that will not get the message.
 
-    reverse_path: ReversePath
-    received_at: float
-    queue_id: str
-    header: bytes
-    recipients: Sequence[FailedRecipient]
+    reply: the last one about it. peer: who gave it, as "host [address]"; empty: it is our own word. why, remedy: whole
+    sentences for people.
+    """
+
+    forward_path: ForwardPath
+    reply: Reply
+    peer: str
+    why: str
+    remedy: str
 
 
 @dataclass(frozen=True, slots=True)
-class Notification:
-    """content: complete, every line ended by CR LF. needs: bits of `ContentNeeds`."""
+class Notice:
+    """What a DSN is made of. original: the message that it is about. header: its header's octets, see `header_of`.
 
-    content: bytes
-    needs: int
-
-
-def build(failure: Failure, *, host_name: str, at: float, queue_id: str) -> Notification:
-    """The notification that `failure` deserves. The caller sees to it that its reverse-path is not null.
-
-    queue_id: of the notification itself; makes its Message-ID and boundary, which no original can know beforehand.
+    host_name: ours. at: seconds since the epoch. queue_id: of the DSN itself, for its Message-ID and boundary.
     """
-    boundary = f"=_{queue_id}"  # at most 70 characters, RFC 2046 §5.1.1
-    address = failure.reverse_path.text
-    date = format_datetime(datetime.fromtimestamp(int(at), UTC))
-    head = (
-        f"From: Mail Delivery System <MAILER-DAEMON@{host_name}>\r\n"
-        f"To: <{address}>\r\n"
-        "Subject: Undelivered mail: your message could not be delivered\r\n"
-        f"Date: {date}\r\n"
-        f"Message-ID: <{queue_id}@{host_name}>\r\n"
-        "Auto-Submitted: auto-replied\r\n"
-        "MIME-Version: 1.0\r\n"
-        "Content-Type: multipart/report; report-type=delivery-status;\r\n"
-        f'\tboundary="{boundary}"\r\n'
-        "\r\n"
-        "This is a notification in the format of RFC 3464.\r\n"
-    ).encode()
+
+    original: Message
+    failures: Sequence[Failure]
+    header: bytes
+    host_name: str
+    at: float
+    queue_id: str
+
+
+def build(notice: Notice) -> tuple[bytes, int]:
+    """The content, lines ended by CR LF, and what it needs (bits of `ContentNeeds`)."""
     parts = (
-        _text_part(failure, host_name),
-        _status_part(failure, host_name),
-        _header_part(failure.header),
+        _part("text/plain; charset=utf-8", _text(notice)),
+        _part("message/delivery-status", _status(notice)),
+        _part("text/rfc822-headers", notice.header),
     )
-    separator = f"\r\n--{boundary}\r\n".encode()
-    content = head + b"".join(separator + part for part in parts) + f"\r\n--{boundary}--\r\n".encode()
-    return Notification(content, int(ContentNeeds.UTF8) if failure.reverse_path.is_utf8 else 0)
-
-
-def _text_part(failure: Failure, host_name: str) -> bytes:
-    lines = [
-        f"This is the mail system at {host_name}.",
-        "",
-        "Your message could not be delivered to these recipients. It will not be tried again;",
-        "if you still want it to arrive, cure the cause and send it once more.",
-    ]
-    for recipient in failure.recipients:
-        said = f"{recipient.next_hop} said" if recipient.next_hop else "because"
-        lines += ["", f"<{recipient.forward_path.text}>", f"    {said}: {_one_line(recipient.reply)}"]
-        if recipient.remedy:
-            lines.append(f"    {_one_line(recipient.remedy)}")
-    received = format_datetime(datetime.fromtimestamp(int(failure.received_at), UTC))
-    lines += ["", f"We received it on {received} and knew it as {failure.queue_id}.", "Its header is attached.", ""]
-    text = "\r\n".join(lines).encode("utf-8", "replace")
-    encoding, body = (
-        ("7bit", text) if text.isascii() and _has_short_lines(text) else ("quoted-printable", _quoted(text))
+    boundary = f"=_{notice.queue_id}"
+    while any(boundary.encode() in part for part in parts):
+        boundary += "_"
+    delimiter = f"--{boundary}\r\n".encode()
+    content = b"".join(
+        (
+            _header(notice, boundary),
+            b"\r\nThis is a delivery status notification in MIME format (RFC 3464).\r\n\r\n",
+            *(delimiter + part for part in parts),
+            f"--{boundary}--\r\n".encode(),
+        )
     )
-    return (
-        f"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: {encoding}\r\n"
-        "Content-Description: Notification\r\n\r\n"
-    ).encode() + body
+    if notice.original.reverse_path.is_utf8:
+        return content, ContentNeeds.UTF8 | ContentNeeds.EIGHT_BIT
+    return content, ContentNeeds.NOTHING
 
 
-def _status_part(failure: Failure, host_name: str) -> bytes:
-    """RFC 3464 §2: fields of the message, then a group for each recipient."""
-    arrived = format_datetime(datetime.fromtimestamp(int(failure.received_at), UTC))
-    groups = [
-        f"Reporting-MTA: dns; {host_name}\r\nX-Outgate-Queue-ID: {failure.queue_id}\r\nArrival-Date: {arrived}\r\n"
+def _header(notice: Notice, boundary: str) -> bytes:
+    original = notice.original
+    fields = [
+        f"Date: {_date(notice.at)}",
+        f"From: Mail Delivery System <MAILER-DAEMON@{notice.host_name}>",
+        f"To: {_as_field(original.reverse_path)}",
+        "Subject: Your message could not be delivered",
+        f"Message-ID: <{notice.queue_id}@{notice.host_name}>",
     ]
-    for recipient in failure.recipients:
-        fields = [
-            f"Final-Recipient: {_address_field(recipient.forward_path.text)}",
-            "Action: failed",
-            f"Status: {_status(recipient)}",
+    if _MESSAGE_ID.fullmatch(original.message_id_field):
+        fields += (f"In-Reply-To: {original.message_id_field}", f"References: {original.message_id_field}")
+    fields += (
+        "Auto-Submitted: auto-replied",  # RFC 3834 §5: nobody's robot is to answer this
+        "MIME-Version: 1.0",
+        f'Content-Type: multipart/report; report-type=delivery-status;\r\n\tboundary="{boundary}"',
+    )
+    return "".join(f"{field}\r\n" for field in fields).encode()
+
+
+def _as_field(path: ReversePath) -> str:
+    """The envelope's address is made for the wire; as an address of a header it is the same."""
+    return f"<{path.text}>"
+
+
+# For people
+
+
+def _text(notice: Notice) -> bytes:
+    original = notice.original
+    greeting = (
+        f"This is the mail server {notice.host_name}. A message of yours could not be delivered to all recipients."
+    )
+    paragraphs = [greeting, _about(original)]
+    for failures in _alike(notice.failures):
+        paragraphs.append("Not delivered to:\n" + "\n".join(f"    {one.forward_path.text}" for one in failures))
+        first = failures[0]
+        paragraphs.append(f"Why: {first.why}")
+        said = _shown(str(first.reply), DIAGNOSTIC_MAX)
+        paragraphs.append(f"The mail server {first.peer} said: {said}" if first.peer else f"Code: {said}")
+        paragraphs.append(f"What you can do: {first.remedy}")
+    paragraphs.append(
+        "Nothing more is tried for these recipients; others, if there are any, are not concerned. What follows below "
+        f"is for mail administrators. The message is known here as {original.queue_id}."
+    )
+    return "\n\n".join(_wrapped(paragraph) for paragraph in paragraphs).replace("\n", "\r\n").encode() + b"\r\n"
+
+
+def _about(original: Message) -> str:
+    lines = [f"    received:   {_date(original.received_at)}"]
+    if original.subject:
+        lines.insert(0, f"    subject:    {_shown(original.subject, SHOWN_MAX)}")
+    if original.message_id_field:
+        lines.append(f"    message-id: {_shown(original.message_id_field, SHOWN_MAX)}")
+    return "\n".join(lines)
+
+
+def _alike(failures: Sequence[Failure]) -> list[list[Failure]]:
+    """Recipients with the same fate, so that it is told once."""
+    groups: dict[tuple[str, str, str, str], list[Failure]] = {}
+    for failure in failures:
+        groups.setdefault((str(failure.reply), failure.peer, failure.why, failure.remedy), []).append(failure)
+    return list(groups.values())
+
+
+def _wrapped(paragraph: str) -> str:
+    """Prose is wrapped, what is indented stays as it is."""
+    if "\n" in paragraph or paragraph.startswith(" "):
+        return paragraph
+    return textwrap.fill(paragraph, TEXT_COLUMNS, break_long_words=False, break_on_hyphens=False)
+
+
+def _shown(text: str, most: int) -> str:
+    """One line without control characters."""
+    line = "".join(character if character.isprintable() else " " for character in text)
+    return line if len(line) <= most else f"{line[: most - 3]}..."
+
+
+# For programs: RFC 3464 §2
+
+
+def _status(notice: Notice) -> bytes:
+    original = notice.original
+    blocks = [
+        [
+            f"Reporting-MTA: dns; {notice.host_name}",
+            f"X-Outgate-Queue-ID: {original.queue_id}",
+            f"Arrival-Date: {_date(original.received_at)}",
         ]
-        if recipient.next_hop:
-            name, _, address = recipient.next_hop.partition(" ")
-            fields.append(f"Remote-MTA: dns; {_ascii(name)}{f' ({_ascii(address)})' if address else ''}")
-        if recipient.reply:
-            kind = "smtp" if recipient.next_hop else "x-outgate"
-            fields.append(_folded(f"Diagnostic-Code: {kind}; {_ascii(_one_line(recipient.reply))}"))
-        groups.append("".join(f"{field}\r\n" for field in fields))
-    return (
-        "Content-Type: message/delivery-status\r\nContent-Description: Delivery report\r\n\r\n" + "\r\n".join(groups)
-    ).encode()
+    ]
+    for failure in notice.failures:
+        fields = [
+            f"Final-Recipient: {_final_recipient(failure.forward_path)}",
+            "Action: failed",
+            f"Status: {_enhanced_status(failure.reply)}",
+        ]
+        if failure.peer:
+            fields.append(f"Remote-MTA: dns; {_host(failure.peer)}")
+        kind = "smtp" if failure.peer else "x-outgate"
+        fields.append(f"Diagnostic-Code: {kind}; {_ascii(_shown(str(failure.reply), DIAGNOSTIC_MAX))}")
+        fields.append(f"Last-Attempt-Date: {_date(notice.at)}")
+        blocks.append(fields)
+    return "\r\n".join("".join(f"{field}\r\n" for field in block) for block in blocks).encode("ascii")
 
 
-def _header_part(header: bytes) -> bytes:
-    kept = header[:HEADER_MAX]
-    if len(header) > HEADER_MAX:
-        kept = kept[: kept.rfind(b"\r\n") + 2] or kept
-    if not kept.endswith(b"\r\n"):
-        kept += b"\r\n"
-    is_plain = kept.isascii() and b"\0" not in kept and _has_short_lines(kept) and _has_whole_lines(kept)
-    encoding = "7bit" if is_plain else "base64"
-    body = kept if is_plain else base64.encodebytes(kept).replace(b"\n", b"\r\n")
-    return (
-        f"Content-Type: text/rfc822-headers\r\nContent-Transfer-Encoding: {encoding}\r\n"
-        "Content-Description: Header of the undelivered message\r\n\r\n"
-    ).encode() + body
-
-
-def _status(recipient: FailedRecipient) -> str:
-    """An enhanced status code of the permanent class: what failed for good after many 4yz, failed for good."""
-    if _STATUS.fullmatch(recipient.status):
-        return f"5{recipient.status[1:]}"
-    return "5.0.0"
-
-
-def _address_field(text: str) -> str:
-    """`rfc822; ...`, or for an internationalised address the 7-bit form of RFC 6533 §3."""
-    if text.isascii():
-        return f"rfc822; {_one_line(text)}"
-    escaped = "".join(
-        character if " " < character <= "~" and character not in "\\+=" else f"\\x{{{ord(character):X}}}"
-        for character in text
+def _final_recipient(path: ForwardPath) -> str:
+    """RFC 3464 §2.3.2; for international addresses RFC 6533 §3, in its form for 7-bit parts."""
+    if not path.is_utf8:
+        return f"rfc822; {path.text}"
+    encoded = "".join(
+        character if "!" <= character <= "~" and character not in "\\+=" else f"\\x{{{ord(character):X}}}"
+        for character in path.text
     )
-    return f"utf-8; {escaped}"
+    return f"utf-8; {encoded}"
 
 
-def _one_line(text: str) -> str:
-    return "".join(character if character.isprintable() else " " for character in text[:DIAGNOSTIC_MAX])
+def _enhanced_status(reply: Reply) -> str:
+    return reply.status or f"{reply.code // 100}.0.0"
+
+
+def _host(peer: str) -> str:
+    """The name in "host [address]:port", or the bracketed address if there is no name."""
+    first = peer.partition(" ")[0]
+    return first.partition("]")[0] + "]" if first.startswith("[") else first
 
 
 def _ascii(text: str) -> str:
     return text.encode("ascii", "replace").decode("ascii")
 
 
-def _folded(field: str) -> str:
-    """Folded at blanks to lines of some 78 octets. RFC 5322 §2.2.3"""
-    lines, line = [], ""
-    for word in field.split(" "):
-        if line and len(line) + 1 + len(word) > 76:
-            lines.append(line)
-            line = word
-        else:
-            line = f"{line} {word}" if line else word
-        while len(line) > LINE_MAX - 10:
-            lines.append(line[: LINE_MAX - 10])
-            line = line[LINE_MAX - 10 :]
-    lines.append(line)
-    return "\r\n ".join(lines)
+def _date(at: float) -> str:
+    return format_datetime(datetime.fromtimestamp(int(at), UTC))
 
 
-def _quoted(text: bytes) -> bytes:
-    return quopri.encodestring(text.replace(b"\r\n", b"\n")).replace(b"\n", b"\r\n")
+# MIME
 
 
-def _has_short_lines(octets: bytes) -> bool:
-    return all(len(line) <= LINE_MAX for line in octets.split(b"\r\n"))
+def _part(content_type: str, octets: bytes) -> bytes:
+    """As it is if it is harmless 7-bit lines, else quoted-printable, which every reader can undo."""
+    if _is_plain(octets):
+        return f"Content-Type: {content_type}\r\n\r\n".encode() + octets + b"\r\n"
+    encoded = b"\r\n".join(b2a_qp(line, istext=False).replace(b"=\n", b"=\r\n") for line in octets.split(b"\r\n"))
+    return (
+        f"Content-Type: {content_type}\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n".encode()
+        + encoded
+        + b"\r\n"
+    )
 
 
-def _has_whole_lines(octets: bytes) -> bool:
-    return octets.count(b"\n") == octets.count(b"\r") == octets.count(b"\r\n")
+def _is_plain(octets: bytes) -> bool:
+    bare = octets.replace(b"\r\n", b"")
+    return (
+        octets.isascii()
+        and b"\0" not in bare
+        and b"\r" not in bare
+        and b"\n" not in bare
+        and all(len(line) <= LINE_MAX for line in octets.split(b"\r\n"))
+    )
