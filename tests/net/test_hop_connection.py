@@ -24,6 +24,7 @@ from tests.support.relay import (
     until,
 )
 
+from outgate.delivery.interface import TransactionResult
 from outgate.net.hop_connection import ENVELOPE_SECONDS_MAX, PIECE_OCTETS, SmtpHopConnection
 from outgate.policy.reasons import Reason
 
@@ -99,6 +100,39 @@ def test_a_slow_next_hop_holds_back_the_reading() -> None:
         assert not result.done()
         connection.check_time(connection._heard_at + 180)
         assert "fell silent while it was sent the content" in str((await result).replies[0])
+
+    run(main())
+
+
+def test_done_waits_for_the_thread_that_reads() -> None:
+    """After `done` the caller closes the reader: a thread must not have it in its hands then."""
+
+    async def main() -> None:
+        server = HopServer(hop(script=lambda verb, _: "421 4.3.2 bye" if verb == "MAIL" else None))
+        connection = await connected(server)
+        order: list[str] = []
+        reading: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+        class SlowThreads:
+            def run(self, work: Callable[[], Any]) -> asyncio.Future[Any]:
+                order.append("read")
+                return reading
+
+        connection._keeper.threads = SlowThreads()
+        connection.when_closed(lambda: order.append("closed"))
+        ended = asyncio.Event()
+
+        def done(_: TransactionResult) -> None:
+            order.append("done")
+            ended.set()
+
+        connection.send(transaction(Reader(CONTENT)), done)
+        server.drop_all()
+        await until(lambda: connection._transport is None)
+        assert order == ["read"]
+        reading.set_result(CONTENT)
+        await ended.wait()
+        assert order == ["read", "done", "closed"]
 
     run(main())
 

@@ -68,10 +68,12 @@ class SmtpHopConnection(asyncio.Protocol):
         "_heard_at",
         "_idle_since",
         "_is_lost",
+        "_is_reading",
         "_is_tls_beginning",
         "_keeper",
         "_loop",
         "_monotonic",
+        "_postponed",
         "_session",
         "_task",
         "_transactions",
@@ -92,6 +94,8 @@ class SmtpHopConnection(asyncio.Protocol):
         self._unclaimed: Event | None = None  # of set-up, that came before anybody waited for it
         self._drained: asyncio.Future[None] | None = None  # while the transport's buffer is full
         self._task: asyncio.Task[None] | None = None  # that sends content from a reader
+        self._is_reading = False  # a thread has the reader in its hands
+        self._postponed: TransactionEnded | None = None  # came meanwhile; after `done` the caller may close the reader
         self._done: Done | None = None
         self._closed: Callable[[], None] | None = None
         self._heard_at = self._monotonic()  # the last whole reply, or octets taken
@@ -260,6 +264,9 @@ class SmtpHopConnection(asyncio.Protocol):
             event = session.next_event()
 
     def _end(self, event: TransactionEnded) -> None:
+        if self._is_reading:
+            self._postponed = event
+            return
         done, self._done = self._done, None
         assert done is not None
         self._idle_since = self._monotonic()
@@ -268,6 +275,8 @@ class SmtpHopConnection(asyncio.Protocol):
         if self._transactions >= self._keeper.transactions_max and self.is_usable:
             self._quit()
         done(TransactionResult(event.replies, self.peer, self.tls, event.reason, event.is_heard))
+        if self._transport is None:
+            self._tell_closed()
 
     def _pass_on(self, event: Event) -> None:
         """To whoever waits for an event. The greeting may be quicker than the connector."""
@@ -284,6 +293,9 @@ class SmtpHopConnection(asyncio.Protocol):
             self._transport.write(self._session.outgoing())
 
     def _tell_closed(self) -> None:
+        """Behind `done`, if that is still to be called."""
+        if self._done is not None:
+            return
         closed, self._closed = self._closed, None
         if closed is not None:
             closed()
@@ -305,6 +317,9 @@ class SmtpHopConnection(asyncio.Protocol):
                     await self._send_pieces(reader, piece)
         except SpoolError:
             self._fail(transaction)
+        if self._postponed is not None:
+            postponed, self._postponed = self._postponed, None
+            self._end(postponed)
 
     async def _send_pieces(self, reader: ContentReader, piece: bytes) -> None:
         session = self._session
@@ -323,15 +338,19 @@ class SmtpHopConnection(asyncio.Protocol):
 
     async def _read(self, reader: ContentReader, offset: int) -> bytes:
         length = min(PIECE_OCTETS, reader.size_octets - offset)
-        piece = await self._keeper.threads.run(partial(reader.read, offset, length))
+        self._is_reading = True
+        try:
+            piece = await self._keeper.threads.run(partial(reader.read, offset, length))
+        finally:
+            self._is_reading = False
         if len(piece) != length:
             raise SpoolError(f"{len(piece)} octets instead of {length} at {offset}")
         return piece
 
     def _fail(self, transaction: Transaction) -> None:
         """The content cannot be read. What was sent of it cannot be taken back, so the connection ends with it."""
-        if self._done is None:
-            return  # it is over already: the reader was closed under our hands
+        if self._done is None or self._postponed is not None:
+            return  # it is over already
         reply = reply_of(Reason.CONTENT_DAMAGED)
         if self._session.is_idle:
             self._end(TransactionEnded((reply,) * len(transaction.forward_paths), Reason.CONTENT_DAMAGED))
