@@ -6,6 +6,7 @@ import shlex
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ READ_SECONDS = 60
 
 
 @pytest.fixture
-def demo(tmp_path: Path):  # type: ignore[no-untyped-def]
+def demo(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
         [sys.executable, "-m", "outgate.app.cli", "up", "--demo", "--state", str(tmp_path / "var")],
         stdout=subprocess.PIPE,
@@ -22,10 +23,10 @@ def demo(tmp_path: Path):  # type: ignore[no-untyped-def]
         text=True,
         cwd=tmp_path,
     )
-    yield process
-    if process.poll() is None:
-        process.kill()
-    process.wait()
+    with process:
+        yield process
+        if process.poll() is None:
+            process.kill()
 
 
 def read_until(process: subprocess.Popen[str], wanted: str) -> str:

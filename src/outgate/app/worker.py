@@ -37,6 +37,7 @@ from outgate.contract.wire import (
     Statistics,
 )
 from outgate.delivery.manager import DeliveryManager, DeliverySettings
+from outgate.delivery.routes import RouteUnknown
 from outgate.mail.address import ForwardPath
 from outgate.mail.message import Message
 from outgate.net.certificate import Certificate, CertificateError, ensure_self_signed
@@ -166,11 +167,7 @@ class Worker:
 
     def _make_delivery(self, ids: QueueIds) -> DeliveryManager:
         settings = self.configuration.delivery
-        resolver = DnsResolver(
-            ResolverSettings(nameservers=settings.nameservers),
-            now=self.loop.time,
-            order=random.Random(),  # noqa: S311 - spreads load, guards nothing
-        )
+        resolver = DnsResolver(ResolverSettings(nameservers=settings.nameservers))
         connector = RelayConnector(
             RelaySettings(
                 host_name=self.configuration.host_name,
@@ -205,7 +202,10 @@ class Worker:
         )
 
     def _route(self, message: Message) -> SenderRelay | None:
-        return route(self.snapshot, message.customer_id, message.reverse_path)
+        customer_id = message.customer_id
+        if customer_id and not self.follower.is_current and self.snapshot.customer(customer_id) is None:
+            raise RouteUnknown  # the copy of the policy may be lost: a sender relay must not be passed by
+        return route(self.snapshot, customer_id, message.reverse_path)
 
     async def _recover(self) -> None:
         """Take up what an earlier process left. What was not tried yet may lack its event of acceptance."""

@@ -38,5 +38,5 @@ def measure(worker: "Worker") -> dict[str, float]:
         values[f'outgate_recipients{{outcome="{outcome}"}}'] = float(count)
     for prefix, statistics in (("spool", worker.spool.statistics()), ("delivery", worker.delivery.statistics())):
         for name, value in statistics.items():
-            values[name if name.startswith("outgate_") else f"outgate_{prefix}_{name}"] = value
+            values[f"outgate_{prefix}_{name}"] = float(value)
     return values

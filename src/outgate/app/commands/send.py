@@ -3,6 +3,7 @@
 import smtplib
 import ssl
 import sys
+from email import policy
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 from typing import Annotated
@@ -49,7 +50,7 @@ def send(
                 accepted += code in (250, 251)
             if not accepted:
                 raise typer.Exit(1)
-            code, text = client.data(message.as_bytes())
+            code, text = client.data(message.as_bytes(policy=policy.SMTP))
             _show("DATA", code, text)
             if code != 250:
                 raise typer.Exit(1)

@@ -1,0 +1,129 @@
+"""Delivery status notifications as messages of our own: built, made durable, then delivered like any other.
+
+RFC 3464; RFC 5321 §3.6.3, §4.5.5, §6.1.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from outgate.delivery.interface import Clock, Threads
+from outgate.dsn.build import Failure, Notice, build
+from outgate.dsn.header import HEADER_SHOWN_MAX, header_of
+from outgate.mail.address import NULL_REVERSE_PATH, ForwardPath
+from outgate.mail.message import Message, Progress, QueueId, RecipientProgress
+from outgate.mail.reply import Reply
+from outgate.policy.reasons import CATALOGUE, Reason
+from outgate.spool.interface import Done, Spool, SpoolError
+
+_REPLY: Final = re.compile(r"(\d{3}) (?:([245]\.\d{1,3}\.\d{1,3}) )?(.*)")
+_CODE: Final = re.compile(r"([a-z]+(?:-[a-z]+)*):")
+_REASONS: Final = frozenset(reason.value for reason in Reason)
+
+
+def deserves_notice(message: Message) -> bool:
+    """May somebody be told? Never a null reverse-path (RFC 5321 §4.5.5), and no address that was not proven on entry:
+    the reverse-path of a forward, or of a stranger's letter to the postmaster, may be a victim's."""
+    return not message.reverse_path.is_null and message.reason not in _UNPROVEN
+
+
+_UNPROVEN: Final = frozenset({Reason.AUTO_FORWARD.value, Reason.POSTMASTER.value})
+
+
+class Notices:
+    """submit: takes the notification once it is durable."""
+
+    def __init__(
+        self,
+        *,
+        spool: Spool,
+        threads: Threads,
+        clock: Clock,
+        host_name: str,
+        new_queue_id: Callable[[], QueueId],
+        submit: Callable[[Message, bytes | None], None],
+    ) -> None:
+        self._spool = spool
+        self._threads = threads
+        self._clock = clock
+        self._host_name = host_name
+        self._new_queue_id = new_queue_id
+        self._submit = submit
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def wait_until_quiet(self) -> None:
+        """Until no notification is under way."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def send(
+        self, message: Message, progress: Progress, failed: Sequence[int], content: bytes | None, done: Done
+    ) -> None:
+        """Tell the reverse-path of `message` that the recipients at `failed` were given up. `done(None)` when the
+        notification is durable; content: the original's, if it is in memory."""
+        task = asyncio.get_running_loop().create_task(self._send(message, progress, failed, content, done))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _send(
+        self, message: Message, progress: Progress, failed: Sequence[int], content: bytes | None, done: Done
+    ) -> None:
+        head = content if content is not None else await self._read_head(message.queue_id)
+        at = self._clock.now()
+        queue_id = self._new_queue_id()
+        octets, needs = build(
+            Notice(
+                message,
+                [_failure(message.forward_paths[place], progress.recipients[place]) for place in failed],
+                header_of(head[: HEADER_SHOWN_MAX + 1]),
+                self._host_name,
+                at,
+                queue_id,
+            )
+        )
+        reverse_path = message.reverse_path
+        notice = Message(
+            queue_id,
+            "",
+            at,
+            NULL_REVERSE_PATH,
+            (ForwardPath(reverse_path.text, reverse_path.local_part, reverse_path.domain),),
+            len(octets),
+            int(needs),
+            b"",
+            Reason.OWN_NOTICE.value,
+            subject="Undelivered mail",
+            message_id_field=f"<{queue_id}@{self._host_name}>",
+        )
+        answered: asyncio.Future[SpoolError | None] = asyncio.get_running_loop().create_future()
+        self._spool.accept(notice, octets, answered.set_result)
+        error = await answered
+        if error is None:
+            self._submit(notice, octets)
+        done(error)
+
+    async def _read_head(self, queue_id: QueueId) -> bytes:
+        """The beginning of the content; nothing if it cannot be read: the notification matters more than its header."""
+
+        def read() -> bytes:
+            reader = self._spool.content(queue_id)
+            try:
+                return reader.read(0, min(reader.size_octets, HEADER_SHOWN_MAX + 1))
+            finally:
+                reader.close()
+
+        try:
+            return await self._threads.run(read)
+        except SpoolError:
+            return b""
+
+
+def _failure(path: ForwardPath, recipient: RecipientProgress) -> Failure:
+    match = _REPLY.match(recipient.reply)
+    code, status, text = (int(match[1]), match[2] or "", match[3]) if match else (550, "", recipient.reply)
+    reason = _CODE.match(text)
+    entry = CATALOGUE.get(Reason(reason[1])) if reason and reason[1] in _REASONS else None
+    if entry is None or recipient.next_hop:
+        entry = CATALOGUE[Reason.NEXT_HOP_REFUSED]
+    return Failure(path, Reply(code, status, text), recipient.next_hop, entry.meaning, entry.remedy)

@@ -1,0 +1,27 @@
+"""What can be set on delivery, and its limits."""
+
+from dataclasses import dataclass
+from typing import Final
+
+RECIPIENTS_PER_TRANSACTION: Final = 100  # more go in further transactions: every next hop must take so many, RFC 5321
+ACTIVE_MAX: Final = 20_000  # messages with an attempt under way or in a lane; more due ones wait in the schedule
+HOT_OCTETS_MAX: Final = 64 * 1024 * 1024  # of fresh content kept in memory; above it content is read from the spool
+LOOKUPS_MAX: Final = 100  # DNS questions of delivery at a time
+BACK_OFF_FIRST_SECONDS: Final = 1.0  # a next hop that could not be reached is left alone so long,
+BACK_OFF_MAX_SECONDS: Final = 120.0  # twice as long after each further failure, up to this
+SPOOL_RETRY_SECONDS: Final = 30.0  # until a DSN that the spool had no room for is tried again
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverySettings:
+    """worker: name of this worker, for events. host_name: ours, for DSNs. smtp_port: of hosts found by MX.
+    destination_connections: to one next hop at a time; connections: to all together."""
+
+    worker: str
+    host_name: str
+    smtp_port: int = 25
+    destination_connections: int = 20
+    connections: int = 500
+    recipients_per_transaction: int = RECIPIENTS_PER_TRANSACTION
+    active_max: int = ACTIVE_MAX
+    hot_octets_max: int = HOT_OCTETS_MAX
