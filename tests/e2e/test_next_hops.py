@@ -10,6 +10,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from tests.support.client import RawClient
+from tests.support.dns_server import DnsServer, Zone
 from tests.support.installation import Installation, customer, free_port
 from tests.support.messages import head
 from tests.support.postfix import Postfix
@@ -145,27 +146,26 @@ def test_each_recipient_has_its_own_outcome(outgate: Callable[..., Installation]
         return None
 
     seen: list[str] = []
-    with running_sink(script=script) as sink:
-        relay = outgate(sink.port)
-        relay.apply(
-            customer("Alpha", ["alpha.example"], relay=("127.0.0.1", sink.port)),
+    with running_sink(script=script) as sink, DnsServer(Zone(rcodes={"alpha.example": "REFUSED"})) as dns:
+        relay = outgate(
+            sink.port, delivery={"retry_intervals_seconds": [1.0], "nameservers": [f"127.0.0.1:{dns.port}"]}
         )
         queue_id = deliver(relay, CONTENT, "bob@receiver.example", "gone@receiver.example", "slow@receiver.example")
         messages = sink.wait_for(2)
         told = sorted(recipient for message in messages for recipient in message.recipients)
         assert told == ["RCPT TO:<bob@receiver.example>", "RCPT TO:<slow@receiver.example>"]
-        lines = relay.wait_for_log("attempted", 2)
+        lines = relay.wait_for_log("attempted", 3)
         outcomes = {outcome[1]: outcome[2] for line in lines for outcome in line["outcomes"] if line["id"] == queue_id}
         assert outcomes["gone@receiver.example"] == "failed"
-        notice = next(message for message in relay.queue() if message["queue_id"] != queue_id)
+        (notice,) = relay.queue()  # waits: its domain's name server refuses to answer, which is no reason to give up
+        assert notice["queue_id"] != queue_id
         assert notice["reverse_path"] == ""
         assert notice["recipients"][0]["forward_path"] == "alice@alpha.example"
+        assert notice["recipients"][0]["reply"].startswith("451 4.4.3 dns-trouble")
 
 
 def test_a_dsn_reaches_the_sender_by_mx(installation: Installation, tmp_path: Path) -> None:
     """The whole way: refused by the next hop, DSN built, its MX looked up, delivered to the sender's own host."""
-    from tests.support.dns_server import DnsServer, Zone
-
     zone = Zone({"alpha.example": {"MX": ["10 mx.alpha.example."]}, "mx.alpha.example": {"A": ["127.0.0.1"]}})
     refuse = scripted({"RCPT": ["550 5.1.1 no such user"]})
     with running_sink(script=refuse) as refusing, running_sink() as home, DnsServer(zone) as dns:

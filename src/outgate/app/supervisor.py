@@ -6,6 +6,7 @@ comes, its children end too (see `child`).
 
 import asyncio
 import contextlib
+import errno
 import grp
 import os
 import pwd
@@ -30,6 +31,8 @@ RESTART_FIRST_SECONDS: Final = 0.1
 RESTART_MAX_SECONDS: Final = 10.0
 STEADY_SECONDS: Final = 60.0  # a child that lived so long is started again at once
 READY_SECONDS: Final = 30.0
+PORT_SECONDS: Final = 3.0  # that a port in use is asked for again
+PORT_PAUSE_SECONDS: Final = 0.1
 
 
 @dataclass(slots=True)
@@ -182,7 +185,7 @@ class Supervisor:
         listener = self.configuration.listeners[index]
         port = listener.port or (self.listening[0][index].getsockname()[1] if self.listening else 0)
         try:
-            return open_listener(listener, port, shared=self.configuration.workers > 1)
+            return _open_patiently(listener, port, shared=self.configuration.workers > 1)
         except OSError as error:
             remedy = {
                 "Permission denied": "start as root with `user` set, or choose a port above 1023",
@@ -193,6 +196,21 @@ class Supervisor:
                 f"listeners[{index}]: cannot listen on {listener.address} port {port} for worker {number}: "
                 f"{error.strerror}{'; ' if remedy else ''}{remedy}"
             ) from error
+
+
+def _open_patiently(listener: Listener, port: int, *, shared: bool) -> socket.socket:
+    """As `open_listener`; but the workers of a supervisor that was killed need a moment to let go of the port.
+
+    Raises: OSError.
+    """
+    end = time.monotonic() + PORT_SECONDS
+    while True:
+        try:
+            return open_listener(listener, port, shared=shared)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or time.monotonic() > end:
+                raise
+        time.sleep(PORT_PAUSE_SECONDS)
 
 
 def open_listener(listener: Listener, port: int, *, shared: bool) -> socket.socket:

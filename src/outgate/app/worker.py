@@ -11,9 +11,11 @@ import random
 import signal
 import socket
 import time
+import traceback
+from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import uvloop
 
@@ -328,6 +330,17 @@ def _own_addresses(configuration: Configuration) -> frozenset[tuple[str, int]]:
     return frozenset((listener.address, listener.port) for listener in configuration.listeners)
 
 
+def log_bug(log: LogFile, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What a callback or task raised: by place and type only, since its values may be somebody's mail."""
+    error = context.get("exception")
+    frames = traceback.extract_tb(error.__traceback__) if isinstance(error, BaseException) else []
+    log.write(
+        "bug",
+        error=type(error).__name__ if error is not None else str(context.get("message")),
+        at_lines=[f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames[-8:]],
+    )
+
+
 async def _serve(orders: Orders, log: LogFile) -> None:
     loop = asyncio.get_running_loop()
     try:
@@ -335,6 +348,7 @@ async def _serve(orders: Orders, log: LogFile) -> None:
     except SpoolError as error:
         log.write("spool-unusable", worker=orders.configuration.worker_name(orders.number), error=str(error))
         raise SystemExit(1) from error
+    loop.set_exception_handler(partial(log_bug, log))
     on_end(loop, worker.stop)
     await worker.run([socket.socket(fileno=descriptor) for descriptor in orders.sockets])
 

@@ -2,7 +2,7 @@
 
 A lane never waits for another: each has its own jobs, connections and back-off. What they share is the total of
 connections, and there the rule is that a lane may have at most half of what is left, so that no number of tar pits
-takes the last ones from the rest. RFC 5321 §4.5.4.1 asks for one probe of a next hop that is down, not one for each message.
+takes the last ones from the rest. A next hop that is down is probed once, not for each message (RFC 5321 §4.5.4.1).
 """
 
 import asyncio
