@@ -111,6 +111,7 @@ def test_what_fails_for_now_is_tried_again(
     if chunking and "DATA" in answers:
         pytest.skip("there is no DATA by BDAT")
     sink.messages.clear()
+    sink.drop_connections()
     sink.extensions = tuple(name for name in sink.extensions if name != "CHUNKING") + (
         ("CHUNKING",) if chunking else ()
     )

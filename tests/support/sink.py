@@ -62,6 +62,10 @@ class Sink:
             self._listening.shutdown(socket.SHUT_RDWR)
             self._listening.close()
             self._listening = None
+        self.drop_connections()
+
+    def drop_connections(self) -> None:
+        """End what is open, so that the next message comes by a new connection."""
         for connection in tuple(self._open):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
