@@ -147,7 +147,7 @@ def test_each_recipient_has_its_own_outcome(outgate: Callable[..., Installation]
         return None
 
     seen: list[str] = []
-    with running_sink(script=script) as sink, DnsServer(Zone(rcodes={"alpha.example": "REFUSED"})) as dns:
+    with running_sink(script=script) as sink, DnsServer(Zone({}, rcodes={"alpha.example": "REFUSED"})) as dns:
         relay = outgate(
             sink.port, delivery={"retry_intervals_seconds": [1.0], "nameservers": [f"127.0.0.1:{dns.port}"]}
         )

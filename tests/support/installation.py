@@ -1,7 +1,9 @@
 """A whole Outgate for tests: the real command in a directory of its own, on free ports of loopback."""
 
+import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -18,11 +20,16 @@ import tomli_w
 START_SECONDS = 60.0
 
 
+PORTS = range(20_000, 32_000)  # below the ephemeral ones: a client that tries such a port again and again while nobody
+# listens there would one day get it as its own, and be connected to itself
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    while True:
+        port = random.choice(PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @dataclass
