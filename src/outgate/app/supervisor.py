@@ -28,8 +28,8 @@ from outgate.net.control import NobodyAnswers, ask
 DRAIN_SECONDS: Final = 30.0  # for a worker to end what is under way; then it is killed, and its spool has the rest
 CLERK_SECONDS: Final = 10.0
 RESTART_FIRST_SECONDS: Final = 0.1
-RESTART_MAX_SECONDS: Final = 10.0
-STEADY_SECONDS: Final = 60.0  # a child that lived so long is started again at once
+RESTART_MAX_SECONDS: Final = 2.0
+STEADY_SECONDS: Final = 5.0  # a child that lived so long is started again at once
 READY_SECONDS: Final = 30.0
 PORT_SECONDS: Final = 3.0  # that a port in use is asked for again
 PORT_PAUSE_SECONDS: Final = 0.1

@@ -133,7 +133,7 @@ class Worker:
             Listener(self.gate, loop, tuple(ip_network(proxy) for proxy in listener.proxies))
             for listener in configuration.listeners
         ]
-        self._copy_is_due = False
+        self._copy_is_due = asyncio.Event()
 
     async def run(self, sockets: list[socket.socket]) -> None:
         """From recovery to the last flush."""
@@ -156,7 +156,7 @@ class Worker:
         await asyncio.gather(*tasks, return_exceptions=True)
         await control.stop()
         await self.loop.run_in_executor(None, self.spool.close)
-        if self._copy_is_due:
+        if self._copy_is_due.is_set():
             with contextlib.suppress(OSError):
                 policy_copy.save(self._copy_path, self.items.values(), self.snapshot.revision)
         self.threads.close()
@@ -248,22 +248,21 @@ class Worker:
         for item in documents.items:
             self.items[item.key] = item
         self.snapshot.apply_all(documents.items, revision=documents.up_to, is_complete=documents.is_complete)
-        self._copy_is_due = True
+        self._copy_is_due.set()
         if documents.items:
             self.log.write("policy-applied", worker=self.name, revision=documents.up_to, documents=len(documents.items))
 
     async def _keep_copy(self) -> None:
         while True:
-            await asyncio.sleep(COPY_SECONDS)
-            if not self._copy_is_due:
-                continue
-            self._copy_is_due = False
+            await self._copy_is_due.wait()
+            self._copy_is_due.clear()
             items, revision = tuple(self.items.values()), self.snapshot.revision
             try:
                 await self.loop.run_in_executor(None, policy_copy.save, self._copy_path, items, revision)
             except OSError as error:
-                self._copy_is_due = True
+                self._copy_is_due.set()
                 self.log.write("policy-copy-failed", worker=self.name, error=str(error))
+            await asyncio.sleep(COPY_SECONDS)
 
     # Questions and commands
 
