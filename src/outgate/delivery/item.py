@@ -26,56 +26,84 @@ class Wish(Enum):
 
 
 class Item:
-    """One message. content: in memory if fresh and small, else None. results: of the round that is under way, by the
-    recipient's place. outstanding: jobs of the round that have not ended. begun_at: of the round, monotonic."""
+    """One message. A *round* is one try of all its pending recipients, in one job for each next hop.
+
+    content: in memory if fresh and small, else None. is_fresh: nothing was tried yet. is_urgent: a person wants it
+    tried whatever the back-off of its next hops.
+
+    Of the round under way: number; outstanding: jobs that have not ended; sending: of these, those that a connection
+    has; results: of the jobs that have ended, by the recipient's place; begun_at: monotonic; wish and actor: what is to
+    come behind it, and who asked for that.
+    """
 
     __slots__ = (
+        "actor",
         "begun_at",
         "content",
+        "is_fresh",
+        "is_urgent",
         "message",
         "next_attempt_at",
+        "number",
         "outstanding",
         "progress",
         "results",
+        "sending",
         "state",
         "wish",
     )
 
-    def __init__(self, message: Message, progress: Progress, content: bytes | None) -> None:
+    def __init__(self, message: Message, progress: Progress, content: bytes | None, *, is_fresh: bool) -> None:
         self.message = message
         self.progress = progress
         self.content = content
         self.state = State.HELD if progress.held else State.DEFERRED
         self.next_attempt_at = progress.next_attempt_at
-        self.results: dict[int, RecipientProgress] = {}
+        self.is_fresh = is_fresh
+        self.is_urgent = False
+        self.number = 0
         self.outstanding = 0
+        self.sending = 0
+        self.results: dict[int, RecipientProgress] | None = None
         self.begun_at = 0.0
         self.wish = Wish.NONE
+        self.actor = ""
 
     @property
     def queue_id(self) -> QueueId:
         return self.message.queue_id
 
-    def pending(self) -> list[int]:
+    def pending(self) -> tuple[int, ...]:
         """Places of the recipients that are not final."""
-        return [place for place, recipient in enumerate(self.progress.recipients) if recipient.status is Status.PENDING]
+        recipients = self.progress.recipients
+        return tuple([place for place, one in enumerate(recipients) if one.status is Status.PENDING])
 
 
 class Job:
-    """Some recipients of one message, for one next hop. reader: open while a transaction reads content from the spool.
-    was_unheard: a kept connection had ended under it once; it is not excused twice."""
+    """Some recipients of one message, for one next hop. places: None for all of the message's.
 
-    __slots__ = ("item", "next_hop", "places", "reader", "was_unheard")
+    reader: open while a transaction reads content from the spool. was_unheard: a kept connection had ended under it
+    once; it is not excused twice.
+    """
 
-    def __init__(self, item: Item, places: tuple[int, ...], next_hop: NextHop) -> None:
+    __slots__ = ("item", "next_hop", "number", "places", "reader", "was_unheard")
+
+    def __init__(self, item: Item, places: tuple[int, ...] | None, next_hop: NextHop) -> None:
         self.item = item
         self.places = places
         self.next_hop = next_hop
+        self.number = item.number
         self.reader: ContentReader | None = None
         self.was_unheard = False
 
+    @property
+    def is_void(self) -> bool:
+        """Has its round been called off?"""
+        return self.number != self.item.number
+
     def forward_paths(self) -> tuple[ForwardPath, ...]:
         paths = self.item.message.forward_paths
-        if len(self.places) == len(paths):
-            return paths
-        return tuple([paths[place] for place in self.places])
+        return paths if self.places is None else tuple([paths[place] for place in self.places])
+
+    def all_places(self) -> tuple[int, ...]:
+        return tuple(range(len(self.item.message.forward_paths))) if self.places is None else self.places

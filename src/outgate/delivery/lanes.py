@@ -1,29 +1,41 @@
 """Lanes: the jobs and connections of each next hop, and what they may take of all connections together.
 
 A lane never waits for another: each has its own jobs, connections and back-off. What they share is the total of
-connections, and there the rule is that a lane may have at most half of what is left, so that no number of tar pits
-takes the last ones from the rest. A next hop that is down is probed once, not for each message (RFC 5321 §4.5.4.1).
+connections, and there are two rules for that. A lane may have at most half of what is left, so that one does not crowd
+out the next. And a part is kept for next hops that have proven themselves, by being configured or by taking mail
+before, so that no number of tar pits stops the mail to these. A next hop that is down is probed once, not for each
+message (RFC 5321 §4.5.4.1).
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Awaitable, Callable
 
 from outgate.contract.policy import RelayTls
-from outgate.delivery.interface import Clock, Connector, HopConnection, NextHop, Unreachable
+from outgate.delivery.interface import Clock, HopConnection, NextHop, Unreachable
 from outgate.delivery.item import Job
-from outgate.delivery.settings import BACK_OFF_FIRST_SECONDS, BACK_OFF_MAX_SECONDS, DeliverySettings
-
-LANES_KEPT: Final = 10_000  # lanes without jobs and connections are forgotten beyond this number
+from outgate.delivery.settings import (
+    BACK_OFF_FIRST_SECONDS,
+    BACK_OFF_MAX_SECONDS,
+    FAILED_AT_ONCE,
+    KEPT_FOR_PROVEN,
+    LANES_KEPT,
+    STRANGE_CONNECTIONS_FIRST,
+    DeliverySettings,
+)
+from outgate.policy.reasons import Reason, reply_of
 
 LaneKey = tuple[str, int, RelayTls]
-Begin = Callable[["Lane", HopConnection, Job], None]
+Connect = Callable[[NextHop], Awaitable[HopConnection]]
+Begin = Callable[["Lane", HopConnection, Job], bool]
 Failed = Callable[[Job, Unreachable], None]
 
 
 class Lane:
-    """One next hop. limit: connections that it may have now; it shrinks with failures and grows with successes."""
+    """One next hop. limit: connections that it may have now; it shrinks with failures and grows with successes.
+
+    blocked_until: monotonic; nobody tries the next hop before, jobs end with `failure`, the last word on it.
+    """
 
     __slots__ = (
         "back_off_seconds",
@@ -32,44 +44,51 @@ class Lane:
         "connecting",
         "failure",
         "idle",
+        "is_failing",
+        "is_proven",
         "jobs",
+        "key",
         "limit",
         "next_hop",
     )
 
-    def __init__(self, next_hop: NextHop, limit: int) -> None:
+    def __init__(self, key: LaneKey, next_hop: NextHop, limit: int) -> None:
+        self.key = key
         self.next_hop = next_hop
         self.jobs: deque[Job] = deque()
         self.idle: list[HopConnection] = []
-        self.busy = 0
+        self.busy: set[HopConnection] = set()
         self.connecting = 0
         self.limit = limit
         self.blocked_until = 0.0
         self.back_off_seconds = 0.0
         self.failure: Unreachable | None = None
+        self.is_failing = False  # its jobs are being ended, some at a time
+        self.is_proven = next_hop.from_operator
 
     @property
     def connections(self) -> int:
-        return len(self.idle) + self.busy + self.connecting
+        return len(self.idle) + len(self.busy) + self.connecting
 
 
 class Lanes:
-    """begin: has a job sent on a connection of its lane; `give_back` must follow. failed: the next hop could not be
-    reached for this job."""
+    """connect: looks up and connects; raises Unreachable. begin: has a job sent on a connection of its lane; if it says
+    True, `give_back` must follow. failed: the next hop could not be reached for this job."""
 
     def __init__(
-        self, *, connector: Connector, clock: Clock, settings: DeliverySettings, begin: Begin, failed: Failed
+        self, *, connect: Connect, clock: Clock, settings: DeliverySettings, begin: Begin, failed: Failed
     ) -> None:
-        self._connector = connector
+        self._connect_to = connect
         self._clock = clock
         self._settings = settings
         self._begin = begin
         self._failed = failed
         self._lanes: dict[LaneKey, Lane] = {}
-        self._hungry: deque[Lane] = deque()  # have jobs, and found no connection left in the total
+        self._forget_above = LANES_KEPT
+        self._hungry: deque[Lane] = deque()  # have jobs, and found too few connections left
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_stopping = False
-        self._quiet = asyncio.Event()
+        self._quiet: asyncio.Future[None] | None = None
         self.connections = 0
         self.connects = 0
         self.connects_failed = 0
@@ -78,108 +97,145 @@ class Lanes:
         return len(self._lanes)
 
     @property
-    def busy(self) -> int:
-        return sum(lane.busy for lane in self._lanes.values())
-
-    @property
     def waiting_jobs(self) -> int:
         return sum(len(lane.jobs) for lane in self._lanes.values())
 
-    def put(self, job: Job, *, first: bool = False) -> None:
-        """Have `job` sent as soon as its lane can."""
+    def put(self, job: Job, *, first: bool = False, is_urgent: bool = False) -> None:
+        """Have `job` sent as soon as its lane can. is_urgent: whatever its back-off says."""
         next_hop = job.next_hop
         key = (next_hop.name, next_hop.port, next_hop.tls)
         lane = self._lanes.get(key)
         if lane is None:
-            lane = self._lanes[key] = Lane(next_hop, self._settings.destination_connections)
-            if len(self._lanes) > LANES_KEPT:
-                self._forget_unused()
-        lane.next_hop = next_hop  # its hosts may be new ones
+            lane = self._make(key, next_hop)
+        if is_urgent:
+            lane.blocked_until = 0.0
         if first:
             lane.jobs.appendleft(job)
         else:
             lane.jobs.append(job)
-        self._run(lane)
+        if not lane.is_failing:
+            self._run(lane)
 
     def give_back(self, lane: Lane, connection: HopConnection) -> None:
         """The job that was begun on `connection` has ended."""
-        lane.busy -= 1
-        if connection.is_usable and not self._is_stopping:
+        lane.busy.discard(connection)
+        if self._is_stopping:
+            connection.close()
+            self._tell_quiet()
+        elif connection.is_usable:
+            lane.is_proven = True
             if lane.limit < self._settings.destination_connections:
                 lane.limit += 1
             lane.idle.append(connection)
             if lane.jobs:
                 self._run(lane)
-        elif self._is_stopping:
-            connection.close()
-            if not self.busy:
-                self._quiet.set()
+            elif self._hungry:
+                connection.close()  # others need the place
 
     def stop(self) -> None:
-        """Begin nothing more; close what is idle."""
+        """Begin nothing more; forget the jobs that wait, whose messages are in the spool; close what is idle."""
         self._is_stopping = True
+        self._hungry.clear()
         for task in self._tasks:
             task.cancel()
         for lane in self._lanes.values():
-            idle, lane.idle = lane.idle, []
-            for connection in idle:
+            lane.jobs.clear()
+            for connection in tuple(lane.idle):
                 connection.close()
 
     async def wait_until_quiet(self) -> None:
         """After `stop`: until no job is under way."""
-        if self.busy:
-            await self._quiet.wait()
+        self._quiet = asyncio.get_running_loop().create_future()
+        self._tell_quiet()
+        await self._quiet
 
     def drop_all(self) -> None:
-        """Forget the jobs that wait; their messages are in the spool."""
+        """Cut what is still under way."""
         for lane in self._lanes.values():
-            lane.jobs.clear()
+            for connection in tuple(lane.busy):
+                connection.close()
+
+    def _tell_quiet(self) -> None:
+        quiet = self._quiet
+        if quiet is not None and not quiet.done() and not any(lane.busy for lane in self._lanes.values()):
+            quiet.set_result(None)
+
+    # Jobs and connections
 
     def _run(self, lane: Lane) -> None:
         """Give jobs to connections; open more where that helps."""
         jobs, idle = lane.jobs, lane.idle
         while jobs and idle and not self._is_stopping:
+            if not idle[-1].is_usable:
+                idle.pop()
+                continue
+            job = jobs.popleft()
+            if job.is_void:
+                continue
             connection = idle.pop()
-            if connection.is_usable:
-                lane.busy += 1
-                self._begin(lane, connection, jobs.popleft())
+            lane.busy.add(connection)
+            if not self._begin(lane, connection, job):
+                lane.busy.discard(connection)
+                idle.append(connection)
         if not jobs or self._is_stopping:
             return
         if lane.blocked_until > self._clock.monotonic() and not lane.busy:
             self._fail_jobs(lane)
             return
         while len(jobs) > lane.connecting and lane.connections < lane.limit:
-            left = self._settings.connections - self.connections
-            if left <= 0 or lane.connections > left:
+            if not self._has_room(lane):
                 if lane not in self._hungry:
                     self._hungry.append(lane)
                 return
             self.connections += 1
+            if not lane.connecting:
+                lane.failure = None
             lane.connecting += 1
             task = asyncio.get_running_loop().create_task(self._connect(lane))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
+    def _has_room(self, lane: Lane) -> bool:
+        """May it have one more of what is left? If little is left, a connection that idles in another lane goes."""
+        if self._is_within_share(lane):
+            return True
+        for other in self._lanes.values():
+            if other.idle and not other.jobs:
+                other.idle[0].close()  # its end makes the hungry lanes look again
+                break
+        return self._is_within_share(lane)
+
+    def _is_within_share(self, lane: Lane) -> bool:
+        most = self._settings.connections
+        left = most - self.connections - (0 if lane.is_proven else int(most * KEPT_FOR_PROVEN))
+        return left > 0 and lane.connections <= left
+
     async def _connect(self, lane: Lane) -> None:
         self.connects += 1
         try:
-            connection = await self._connector.connect(lane.next_hop)
+            connection = await self._connect_to(lane.next_hop)
         except Unreachable as failure:
-            self._lose(lane)
+            self._miss(lane)
             self._unreached(lane, failure)
             return
-        except BaseException:
-            self._lose(lane)
+        except asyncio.CancelledError:
+            self._miss(lane)
             raise
+        except BaseException:
+            self._miss(lane)
+            self._unreached(lane, Unreachable(reply_of(Reason.NEXT_HOP_UNREACHABLE, lane.next_hop.name)))
+            raise  # our mistake: the loop's exception handler tells of it
         lane.connecting -= 1
         lane.failure = None
         lane.back_off_seconds = 0.0
         lane.blocked_until = 0.0
         lane.idle.append(connection)
         connection.when_closed(lambda: self._closed(lane, connection))
+        if self._is_stopping:
+            connection.close()
         self._run(lane)
 
-    def _lose(self, lane: Lane) -> None:
+    def _miss(self, lane: Lane) -> None:
         lane.connecting -= 1
         self.connections -= 1
 
@@ -187,36 +243,67 @@ class Lanes:
         self.connections -= 1
         if connection in lane.idle:
             lane.idle.remove(connection)
-        if self._hungry:
-            self._run(self._hungry.popleft())
-        if lane.jobs:
+        self._feed_hungry()
+        if lane.jobs and not lane.is_failing:
             self._run(lane)
+
+    def _feed_hungry(self) -> None:
+        """Each lane that found no room looks again, in turn."""
+        for _ in range(len(self._hungry)):
+            lane = self._hungry.popleft()
+            self._run(lane)
+            if self._hungry and self._hungry[-1] is lane:
+                return  # there is none for the next one either
+
+    # Next hops that cannot be reached
 
     def _unreached(self, lane: Lane, failure: Unreachable) -> None:
         """No connection came about. If others stand, the next hop only wants no more of them; else all jobs end."""
         self.connects_failed += 1
-        if self._hungry:
-            self._run(self._hungry.popleft())
+        self._feed_hungry()
+        if lane.failure is None or failure.reply.is_transient or lane.failure.reply.is_permanent:
+            lane.failure = failure  # of several that fail together a transient one outweighs: doubt defers
         if lane.busy or lane.idle:
-            lane.limit = max(1, lane.busy + len(lane.idle))
+            lane.limit = max(1, len(lane.busy) + len(lane.idle))
             return
         lane.limit = max(1, lane.limit // 2)
         if lane.connecting:
             return  # the others will tell
-        lane.failure = failure
         lane.back_off_seconds = min(max(lane.back_off_seconds * 2, BACK_OFF_FIRST_SECONDS), BACK_OFF_MAX_SECONDS)
         lane.blocked_until = self._clock.monotonic() + lane.back_off_seconds
         self._fail_jobs(lane)
 
     def _fail_jobs(self, lane: Lane) -> None:
+        """End the jobs of a lane, some at a time, so that others have their turn."""
         failure = lane.failure
         assert failure is not None
-        jobs, lane.jobs = lane.jobs, deque()
-        for job in jobs:
-            self._failed(job, failure)
+        lane.is_failing = True
+        for _ in range(min(len(lane.jobs), FAILED_AT_ONCE)):
+            job = lane.jobs.popleft()
+            if not job.is_void:
+                self._failed(job, failure)
+        lane.is_failing = False
+        if lane.jobs:
+            lane.is_failing = True
+            asyncio.get_running_loop().call_soon(self._go_on, lane)
+
+    def _go_on(self, lane: Lane) -> None:
+        lane.is_failing = False
+        self._run(lane)
+
+    # The lanes
+
+    def _make(self, key: LaneKey, next_hop: NextHop) -> Lane:
+        if len(self._lanes) >= self._forget_above:
+            self._forget_unused()
+        most = self._settings.destination_connections
+        limit = most if next_hop.from_operator else min(most, STRANGE_CONNECTIONS_FIRST)
+        lane = self._lanes[key] = Lane(key, next_hop, limit)
+        return lane
 
     def _forget_unused(self) -> None:
         now = self._clock.monotonic()
-        for key, lane in list(self._lanes.items()):
+        for lane in tuple(self._lanes.values()):
             if not lane.jobs and not lane.connections and lane.blocked_until <= now:
-                del self._lanes[key]
+                del self._lanes[lane.key]
+        self._forget_above = max(LANES_KEPT, 2 * len(self._lanes))

@@ -12,23 +12,22 @@ from outgate.delivery.interface import Clock, Threads
 from outgate.dsn.build import Failure, Notice, build
 from outgate.dsn.header import HEADER_SHOWN_MAX, header_of
 from outgate.mail.address import NULL_REVERSE_PATH, ForwardPath
-from outgate.mail.message import Message, Progress, QueueId, RecipientProgress
+from outgate.mail.message import Message, QueueId, RecipientProgress
 from outgate.mail.reply import Reply
 from outgate.policy.reasons import CATALOGUE, Reason
-from outgate.spool.interface import Done, Spool, SpoolError
+from outgate.spool.interface import INLINE_MAX, Done, LargeContent, Spool, SpoolError
 
-_REPLY: Final = re.compile(r"(\d{3}) (?:([245]\.\d{1,3}\.\d{1,3}) )?(.*)")
+_REPLY: Final = re.compile(r"(\d{3}) (?:([245]\.\d{1,3}\.\d{1,3}) )?(.*)", re.DOTALL)
 _CODE: Final = re.compile(r"([a-z]+(?:-[a-z]+)*):")
 _REASONS: Final = frozenset(reason.value for reason in Reason)
+
+_UNPROVEN: Final = frozenset({Reason.AUTO_FORWARD.value, Reason.POSTMASTER.value})
 
 
 def deserves_notice(message: Message) -> bool:
     """May somebody be told? Never a null reverse-path (RFC 5321 §4.5.5), and no address that was not proven on entry:
     the reverse-path of a forward, or of a stranger's letter to the postmaster, may be a victim's."""
     return not message.reverse_path.is_null and message.reason not in _UNPROVEN
-
-
-_UNPROVEN: Final = frozenset({Reason.AUTO_FORWARD.value, Reason.POSTMASTER.value})
 
 
 class Notices:
@@ -58,16 +57,26 @@ class Notices:
             await asyncio.wait(self._tasks)
 
     def send(
-        self, message: Message, progress: Progress, failed: Sequence[int], content: bytes | None, done: Done
+        self,
+        message: Message,
+        recipients: Sequence[RecipientProgress],
+        failed: Sequence[int],
+        content: bytes | None,
+        done: Done,
     ) -> None:
         """Tell the reverse-path of `message` that the recipients at `failed` were given up. `done(None)` when the
-        notification is durable; content: the original's, if it is in memory."""
-        task = asyncio.get_running_loop().create_task(self._send(message, progress, failed, content, done))
+        notification is durable, so that what it says may be made so. content: the original's, if it is in memory."""
+        task = asyncio.get_running_loop().create_task(self._send(message, recipients, failed, content, done))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _send(
-        self, message: Message, progress: Progress, failed: Sequence[int], content: bytes | None, done: Done
+        self,
+        message: Message,
+        recipients: Sequence[RecipientProgress],
+        failed: Sequence[int],
+        content: bytes | None,
+        done: Done,
     ) -> None:
         head = content if content is not None else await self._read_head(message.queue_id)
         at = self._clock.now()
@@ -75,7 +84,7 @@ class Notices:
         octets, needs = build(
             Notice(
                 message,
-                [_failure(message.forward_paths[place], progress.recipients[place]) for place in failed],
+                [_failure(message.forward_paths[place], recipients[place]) for place in failed],
                 header_of(head[: HEADER_SHOWN_MAX + 1]),
                 self._host_name,
                 at,
@@ -93,15 +102,25 @@ class Notices:
             int(needs),
             b"",
             Reason.OWN_NOTICE.value,
-            subject="Undelivered mail",
+            subject="Your message could not be delivered",
             message_id_field=f"<{queue_id}@{self._host_name}>",
         )
-        answered: asyncio.Future[SpoolError | None] = asyncio.get_running_loop().create_future()
-        self._spool.accept(notice, octets, answered.set_result)
-        error = await answered
+        error = await self._accept(notice, octets)
         if error is None:
-            self._submit(notice, octets)
+            self._submit(notice, octets if len(octets) <= INLINE_MAX else None)
         done(error)
+
+    async def _accept(self, notice: Message, octets: bytes) -> SpoolError | None:
+        content: bytes | LargeContent = octets
+        if len(octets) > INLINE_MAX:  # many hundreds of recipients
+            try:
+                content = self._spool.large()
+            except SpoolError as error:
+                return error
+            content.write(octets)
+        answered: asyncio.Future[SpoolError | None] = asyncio.get_running_loop().create_future()
+        self._spool.accept(notice, content, answered.set_result)
+        return await answered
 
     async def _read_head(self, queue_id: QueueId) -> bytes:
         """The beginning of the content; nothing if it cannot be read: the notification matters more than its header."""
@@ -120,10 +139,10 @@ class Notices:
 
 
 def _failure(path: ForwardPath, recipient: RecipientProgress) -> Failure:
+    """What the recipient's last reply means, for people. A next hop's words are taken as such, whatever they say."""
     match = _REPLY.match(recipient.reply)
     code, status, text = (int(match[1]), match[2] or "", match[3]) if match else (550, "", recipient.reply)
-    reason = _CODE.match(text)
-    entry = CATALOGUE.get(Reason(reason[1])) if reason and reason[1] in _REASONS else None
-    if entry is None or recipient.next_hop:
-        entry = CATALOGUE[Reason.NEXT_HOP_REFUSED]
+    found = None if recipient.next_hop else _CODE.match(text)
+    reason = Reason(found[1]) if found and found[1] in _REASONS else Reason.NEXT_HOP_REFUSED
+    entry = CATALOGUE[reason]
     return Failure(path, Reply(code, status, text), recipient.next_hop, entry.meaning, entry.remedy)

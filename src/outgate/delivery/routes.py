@@ -3,15 +3,12 @@
 RFC 5321 §5.1; RFC 7505.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 
 from outgate.contract.policy import RelayTls, SenderRelay
-from outgate.delivery.interface import Lookup, MailExchangers, NextHop
+from outgate.delivery.interface import Lookup, MailExchangers, NextHop, Unreachable
 from outgate.mail.address import ForwardPath
 from outgate.mail.message import Message
-from outgate.mail.reply import Reply
 from outgate.policy.reasons import Reason, reply_of
 
 Router = Callable[[Message], SenderRelay | None]
@@ -22,39 +19,45 @@ class RouteUnknown(Exception):
     deferred, since a sender relay that is to be used must not be passed by."""
 
 
-@dataclass(frozen=True, slots=True)
-class NoRoute:
-    """Why there is no next hop for a domain, and for good or for now."""
-
-    reply: Reply
-    reason: Reason
-
-
 def relay_hop(relay: SenderRelay) -> NextHop:
     return NextHop(f"{relay.host}:{relay.port}", (relay.host,), relay.port, relay.tls, from_operator=True)
 
 
-def exchanger_hop(domain: str, found: MailExchangers, port: int) -> NextHop | NoRoute:
-    """The next hop for recipients at `domain`. A domain that does not exist, or takes no mail, is for good."""
+def domain_hop(domain: str, port: int) -> NextHop:
+    """The next hop for recipients at `domain`; without hosts as long as these have not been looked up. An address
+    literal is its own host."""
+    if domain.startswith("["):
+        address = domain[1:-1]
+        hosts: tuple[str, ...] = (address[5:] if address[:5].lower() == "ipv6:" else address,)
+    else:
+        hosts = ()
+    return NextHop(domain, hosts, port, RelayTls.OPPORTUNISTIC)
+
+
+def with_exchangers(next_hop: NextHop, found: MailExchangers) -> NextHop:
+    """`next_hop` with the hosts that DNS names. A domain that does not exist, or takes no mail, is for good.
+
+    Raises: Unreachable.
+    """
+    domain = next_hop.name
     match found.lookup:
         case Lookup.FOUND:
-            return NextHop(domain, found.hosts, port, RelayTls.OPPORTUNISTIC)
+            return NextHop(domain, found.hosts, next_hop.port, next_hop.tls)
         case Lookup.NO_SUCH_NAME:
-            return NoRoute(reply_of(Reason.DOMAIN_NOT_FOUND, domain), Reason.DOMAIN_NOT_FOUND)
+            raise _no_route(Reason.DOMAIN_NOT_FOUND, domain)
         case Lookup.NULL_MX:
-            return NoRoute(reply_of(Reason.DOMAIN_TAKES_NO_MAIL, domain), Reason.DOMAIN_TAKES_NO_MAIL)
+            raise _no_route(Reason.DOMAIN_TAKES_NO_MAIL, domain)
         case Lookup.TROUBLE:
-            return NoRoute(reply_of(Reason.DNS_TROUBLE, found.detail or domain), Reason.DNS_TROUBLE)
+            raise _no_route(Reason.DNS_TROUBLE, f"{domain} ({found.detail})" if found.detail else domain)
 
 
-def literal_hop(domain: str, port: int) -> NextHop:
-    """For an address literal, which is its own host. RFC 5321 §5.1"""
-    return NextHop(domain, (domain,), port, RelayTls.OPPORTUNISTIC)
+def _no_route(reason: Reason, context: str) -> Unreachable:
+    return Unreachable(reply_of(reason, context), reason=reason)
 
 
-def by_domain(paths: tuple[ForwardPath, ...], places: Iterable[int]) -> dict[str, list[int]]:
+def by_domain(paths: Sequence[ForwardPath], places: Iterable[int]) -> dict[str, list[int]]:
     """The places of recipients, by domain."""
-    groups: dict[str, list[int]] = defaultdict(list)
+    groups: dict[str, list[int]] = {}
     for place in places:
-        groups[paths[place].domain].append(place)
+        groups.setdefault(paths[place].domain, []).append(place)
     return groups

@@ -2,9 +2,12 @@
 
 import heapq
 from collections.abc import Callable
+from typing import Final
 
 from outgate.delivery.interface import Clock
 from outgate.mail.message import QueueId
+
+LOOK_AGAIN_SECONDS: Final = 60.0  # at most: the wall clock may be set forward meanwhile
 
 
 class DueHeap:
@@ -46,7 +49,7 @@ class DueHeap:
         if self._cancel is not None:
             self._cancel()
         self._timer_at = at
-        delay = max(at - self._clock.now(), 0.0)
+        delay = min(max(at - self._clock.now(), 0.0), LOOK_AGAIN_SECONDS)
         self._cancel = self._clock.call_at(self._clock.monotonic() + delay, self._ring)
 
     def _ring(self) -> None:

@@ -6,9 +6,12 @@ from typing import Final
 RECIPIENTS_PER_TRANSACTION: Final = 100  # more go in further transactions: every next hop must take so many, RFC 5321
 ACTIVE_MAX: Final = 20_000  # messages with an attempt under way or in a lane; more due ones wait in the schedule
 HOT_OCTETS_MAX: Final = 64 * 1024 * 1024  # of fresh content kept in memory; above it content is read from the spool
-LOOKUPS_MAX: Final = 100  # DNS questions of delivery at a time
+STRANGE_CONNECTIONS_FIRST: Final = 5  # to a next hop found by DNS, until it has shown that it takes more
+KEPT_FOR_PROVEN: Final = 0.2  # of all connections, which next hops that have not taken mail yet never get
 BACK_OFF_FIRST_SECONDS: Final = 1.0  # a next hop that could not be reached is left alone so long,
 BACK_OFF_MAX_SECONDS: Final = 120.0  # twice as long after each further failure, up to this
+FAILED_AT_ONCE: Final = 200  # jobs of an unreachable next hop that are deferred before others get their turn
+LANES_KEPT: Final = 10_000  # lanes without jobs and connections are forgotten beyond this number
 SPOOL_RETRY_SECONDS: Final = 30.0  # until a DSN that the spool had no room for is tried again
 
 
