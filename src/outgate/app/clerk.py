@@ -19,7 +19,7 @@ from outgate.contract.wire import Answer, Failed, Measured, Question, Statistics
 from outgate.net.control import ControlServer
 from outgate.portal.start import start_django
 
-NICENESS: Final = 5  # mail comes first: events may be late, and what people see of them too
+NICENESS: Final = 15  # mail comes first: events may be late, and what people see of them too
 
 
 async def _serve(configuration: Configuration, log: LogFile) -> None:

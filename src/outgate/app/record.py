@@ -4,11 +4,35 @@ No subject and no content is logged. A message has one line when it ends (relaye
 deferral; its acceptance is in the event log, not in the lines.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from outgate.app.log import LogFile
-from outgate.contract.events import DeliveryAttempted, Event, MessageAccepted, MessageRefused, encode_event
+from outgate.contract.events import (
+    DeliveryAttempted,
+    Event,
+    MessageAccepted,
+    MessageRefused,
+    RecipientOutcome,
+    encode_event,
+)
 from outgate.spool.interface import Spool
+
+
+class _AttemptLine(Struct, frozen=True):
+    at: float
+    process: str
+    event: str
+    id: str
+    customer: str
+    next_hop: str
+    tls: str
+    reason: str
+    outcomes: tuple[RecipientOutcome, ...]
+    seconds: float
+    next_attempt_at: float
 
 
 @dataclass(slots=True)
@@ -17,8 +41,8 @@ class Record:
 
     spool: Spool
     log: LogFile
-    outcomes: dict[str, int] = field(default_factory=dict)  # recipients by outcome
-    attempts: dict[str, int] = field(default_factory=dict)  # attempts by reason
+    outcomes: Counter[str] = field(default_factory=Counter)  # recipients by outcome
+    attempts: Counter[str] = field(default_factory=Counter)  # attempts by reason
 
     def take(self, event: Event, *, is_repeated: bool = False) -> None:
         """Record `event`. is_repeated: it may have been recorded before a crash; no line for people then."""
@@ -42,16 +66,20 @@ class Record:
 
     def _log_attempt(self, event: DeliveryAttempted) -> None:
         for outcome in event.outcomes:
-            self.outcomes[outcome.outcome] = self.outcomes.get(outcome.outcome, 0) + 1
-        self.attempts[event.reason] = self.attempts.get(event.reason, 0) + 1
-        self.log.write(
-            "attempted",
-            id=event.queue_id,
-            customer=event.customer_id,
-            next_hop=event.next_hop,
-            tls=event.tls,
-            reason=event.reason,
-            outcomes=event.outcomes,
-            seconds=round(event.duration_seconds, 4),
-            next_attempt_at=event.next_attempt_at,
+            self.outcomes[outcome.outcome] += 1
+        self.attempts[event.reason] += 1
+        self.log.write_struct(
+            _AttemptLine(
+                round(event.at, 3),
+                event.worker,
+                "attempted",
+                event.queue_id,
+                event.customer_id,
+                event.next_hop,
+                event.tls,
+                event.reason,
+                event.outcomes,
+                round(event.duration_seconds, 4),
+                event.next_attempt_at,
+            )
         )
