@@ -87,12 +87,14 @@ class ReplyReader:
             if unread[end - 1 : end] == b"\r" and end > start:
                 end -= 1
             code = _CODES.get(unread[start : start + 3])
-            separator = unread[start + 3 : min(start + 4, end)]
-            if code is None or separator not in _SEPARATORS:
+            separator = unread[start + 3] if end > start + 3 else _SPACE
+            if code is None or (separator != _SPACE and separator != _HYPHEN):
                 self.garbled = unread[start : min(end, start + 80)] or b"(an empty line)"
                 return None
-            text = unread[start + 4 : min(end, start + REPLY_LINE_MAX)]
-            if separator != b"-":
+            if end - start > REPLY_LINE_MAX:
+                end = start + REPLY_LINE_MAX
+            text = unread[start + 4 : end]
+            if separator == _SPACE:
                 if not self._texts:
                     return PeerReply(code, (text,))
                 texts = (*self._texts, text)
@@ -104,7 +106,8 @@ class ReplyReader:
         return None
 
 
-_SEPARATORS: Final = frozenset((b" ", b"-", b""))
+_SPACE: Final = ord(" ")
+_HYPHEN: Final = ord("-")
 
 
 def _readable(text: bytes) -> str:
