@@ -19,7 +19,7 @@ from outgate.contract.wire import Answer, Failed, Measured, Question, Statistics
 from outgate.net.control import ControlServer
 from outgate.portal.start import start_django
 
-NICENESS: Final = 15  # mail comes first: events may be late, and what people see of them too
+NICENESS: Final = 5  # mail comes first: events may be late, and what people see of them too
 
 
 async def _serve(configuration: Configuration, log: LogFile) -> None:
@@ -51,13 +51,13 @@ async def _serve(configuration: Configuration, log: LogFile) -> None:
 
 def main() -> None:
     configuration = read_orders().configuration
-    os.nice(NICENESS)
     log = LogFile(configuration.log_path, "clerk")
     start_django(
         state=configuration.state_directory,
         database=configuration.database_address,
         allow_private=configuration.allow_private_sources,
     )
+    os.nice(NICENESS)  # not sooner: on a busy machine the start alone would take half a minute
     try:
         uvloop.run(_serve(configuration, log))
     finally:
