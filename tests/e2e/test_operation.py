@@ -12,6 +12,10 @@ from tests.support.installation import Installation, customer, free_port
 from tests.support.messages import head
 from tests.support.sink import running_sink
 
+from outgate.app.metrics import METRICS, split_labels
+from outgate.contract.wire import Measured, Statistics
+from outgate.net.control import ask
+
 CONTENT = head() + b"\r\nHello\r\n"
 
 
@@ -123,6 +127,15 @@ def test_health_and_metrics(installation: Installation) -> None:
         assert 'outgate_recipients_total{outcome="relayed",worker="1"} 1.0' in metrics.replace(
             '{worker="1",outcome="relayed"}', '{outcome="relayed",worker="1"}'
         )
+
+
+def test_every_value_that_a_worker_reports_is_documented(installation: Installation) -> None:
+    installation.start()
+    installation.apply(customer("Alpha", ["alpha.example"]))  # then the clerk is there too
+    for socket_name in ("worker-1.sock", "clerk-control.sock"):
+        answer = ask(installation.state / "run" / socket_name, Statistics())
+        assert isinstance(answer, Measured)
+        assert {split_labels(name)[0] for name in answer.values} <= METRICS.keys()
 
 
 def test_settings_that_make_no_sense_are_named(installation: Installation, tmp_path: Path) -> None:

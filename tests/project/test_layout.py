@@ -20,6 +20,7 @@ ELSEWHERE = {
     "app/supervisor.py": "e2e/test_operation.py",
     "app/up.py": "e2e/test_run.py",
     "app/worker.py": "e2e/test_operation.py",
+    "app/worker_statistics.py": "e2e/test_operation.py",
     "delivery/interface.py": "delivery/test_manager.py",
     "spool/interface.py": "spool/test_contract.py",
     "smtp/events.py": "smtp/test_server.py",
