@@ -98,7 +98,7 @@ def test_a_slow_next_hop_holds_back_the_reading() -> None:
         assert len(reader.reads) < 40  # the rest is in the buffers of the system
         connection.check_time(connection._heard_at + 179)
         assert not result.done()
-        connection.check_time(connection._heard_at + 180)
+        connection.check_time(connection._heard_at + 181)
         assert "fell silent while it was sent the content" in str((await result).replies[0])
 
     run(main())
@@ -286,7 +286,7 @@ def test_a_peer_that_does_not_answer_quit_is_dropped() -> None:
         connection.close()
         connection.check_time(connection._heard_at + 4)
         assert connection._transport is not None
-        connection.check_time(connection._heard_at + 5)
+        connection.check_time(connection._heard_at + 6)
         await closed(connection)
 
     run(main())
@@ -300,7 +300,7 @@ def test_a_peer_that_falls_silent_is_dropped_and_the_message_deferred() -> None:
         await until(lambda: connection._session.patience_seconds == 600)
         connection.check_time(connection._heard_at + 599)
         assert not result.done()
-        connection.check_time(connection._heard_at + 600)
+        connection.check_time(connection._heard_at + 601)
         ended = await result
         assert str(ended.replies[0]).endswith("the next hop fell silent before it replied to the content")
         await closed(connection)
@@ -317,7 +317,7 @@ def test_an_envelope_that_drips_is_given_up() -> None:
         connection._heard_at += ENVELOPE_SECONDS_MAX
         connection.check_time(connection._idle_since + ENVELOPE_SECONDS_MAX - 1)
         assert not result.done()
-        connection.check_time(connection._idle_since + ENVELOPE_SECONDS_MAX)
+        connection.check_time(connection._idle_since + ENVELOPE_SECONDS_MAX + 1)
         assert "fell silent at RCPT" in str((await result).replies[0])
 
     run(main())

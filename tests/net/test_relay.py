@@ -98,7 +98,7 @@ def test_nobody_answers() -> None:
         connection.check_time(now + 299)
         await asyncio.sleep(0)
         assert not attempt.done()
-        connection.check_time(now + 300)
+        connection.check_time(now + 301)
         return await attempt
 
     failure = run(main())

@@ -92,6 +92,7 @@ class _Connection(asyncio.Protocol):
             self.transport = await loop.start_tls(self.transport, self, self.server.context, server_side=True)
         except (OSError, asyncio.CancelledError):
             self.transport = None
+            self.server._connections.discard(self)  # nobody may tell of its end
         self.hop.withdraw_tls()
         self.is_starting_tls = False
         early, self.early = self.early, b""
@@ -111,6 +112,8 @@ class _Connection(asyncio.Protocol):
             self.transport.abort()
 
     def drop(self) -> None:
+        for task in self.tasks:
+            task.cancel()  # a handshake that the peer has left may last until its time-out
         if self.transport is not None:
             self.transport.abort()
 

@@ -205,10 +205,10 @@ class SmtpHopConnection(asyncio.Protocol):
             self._is_lost = True  # `start_tls` raises
             return
         self._transport = None
+        self._keeper.connections.discard(self)
         self.resume_writing()
         self._session.receive_end()
         self._advance()
-        self._keeper.connections.discard(self)
         self._tell_closed()
 
     # Time, called by the keeper
