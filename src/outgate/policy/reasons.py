@@ -534,8 +534,10 @@ CATALOGUE: Final[dict[Reason, Entry]] = {
         554,
         "5.3.0",
         "content-damaged: the stored message no longer has its checksum and cannot be sent",
-        "What was read back from the disk is not what was stored, so that sending it would alter the message.",
-        "Send the message again. The operator checks the disk and the machine's memory.",
+        "What was read back from the disk is not what was stored, so that sending it would alter the message. It is "
+        "held in the queue, since the disk may be mended or a copy of it be at hand.",
+        "If it is urgent, send the message again. The operator checks the disk and the machine's memory, then releases "
+        "the message or deletes it.",
     ),
     Reason.DELETED: Entry(
         0,
