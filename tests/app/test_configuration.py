@@ -17,6 +17,7 @@ from outgate.app.configuration import Configuration, ConfigurationError, complet
         ("[tls]\ncertificate = 'chain.pem'", "tls: give both `certificate` and `key`, or neither"),
         ("workers = 0", "workers: expected `int` >= 1"),
         ("= 1", "is not TOML"),
+        (f"state = '/{'d' * 120}'", "state: the path is too long for the sockets in it by "),
         ("host_name = 'a b'", "host_name: 'a b' is not a domain name"),
         ("postmaster = 'ops'", "postmaster: 'ops' is not a mailbox"),
         ("[[listeners]]\naddress = 'localhost'", "listeners[0].address: 'localhost' is not an IP address"),

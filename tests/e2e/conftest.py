@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
-from tests.support.installation import Installation, customer
+from tests.support.installation import Installation, customer, short_directory
 from tests.support.sink import Sink, running_sink
 
 
@@ -22,9 +21,9 @@ class Relay:
 
 
 @pytest.fixture(scope="session")
-def _session_relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Relay]:
-    with running_sink() as sink:
-        outgate = Installation(tmp_path_factory.mktemp("relay")).start()
+def _session_relay() -> Iterator[Relay]:
+    with running_sink() as sink, short_directory() as directory:
+        outgate = Installation(directory).start()
         try:
             outgate.apply(
                 customer("Alpha", ["alpha.example", "alpha.onmicrosoft.example"], relay=("127.0.0.1", sink.port)),
@@ -36,16 +35,17 @@ def _session_relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Relay]:
 
 
 @pytest.fixture
-def relay(_session_relay: Relay) -> Relay:
-    """The shared installation, its sink empty and well-behaved."""
+def relay(_session_relay: Relay) -> Iterator[Relay]:
+    """The shared installation, its sink empty; nothing of one test comes in the next."""
     _session_relay.sink.messages.clear()
-    _session_relay.sink.script = None
-    return _session_relay
+    yield _session_relay
+    _session_relay.outgate.wait_until_delivered()
 
 
 @pytest.fixture
-def installation(tmp_path: Path) -> Iterator[Installation]:
+def installation() -> Iterator[Installation]:
     """An installation of the test's own; not started yet."""
-    outgate = Installation(tmp_path / "outgate")
-    yield outgate
-    outgate.stop()
+    with short_directory() as directory:
+        outgate = Installation(directory / "outgate")
+        yield outgate
+        outgate.stop()

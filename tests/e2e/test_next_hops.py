@@ -11,7 +11,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from tests.support.client import RawClient
 from tests.support.dns_server import DnsServer, Zone
-from tests.support.installation import Installation, customer, free_port
+from tests.support.installation import Installation, customer, free_port, short_directory
 from tests.support.messages import head
 from tests.support.postfix import Postfix
 from tests.support.sink import Sink, running_sink
@@ -122,10 +122,10 @@ def test_what_fails_for_now_is_tried_again(
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Installation, Sink]]:
-    with running_sink() as sink:
+def shared() -> Iterator[tuple[Installation, Sink]]:
+    with running_sink() as sink, short_directory() as directory:
         installation = Installation(
-            tmp_path_factory.mktemp("shared") / "outgate",
+            directory,
             {"delivery": {"retry_intervals_seconds": [0.2], "idle_seconds": 0.05}},
         ).start()
         try:

@@ -8,9 +8,10 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,13 @@ def free_port() -> int:
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
+
+
+@contextlib.contextmanager
+def short_directory() -> Iterator[Path]:
+    """One whose path leaves room for the names of sockets, which pytest's own do not."""
+    with tempfile.TemporaryDirectory(prefix="outgate-") as path:
+        yield Path(path)
 
 
 @dataclass
@@ -98,6 +106,13 @@ class Installation:
             assert self.process.poll() is None, self.output()
             assert time.monotonic() < end, self.output()
             time.sleep(0.05)  # polling another process, which offers nothing to wait on
+
+    def wait_until_delivered(self, seconds: float = 30.0) -> None:
+        """Until the first worker's queue is empty."""
+        end = time.monotonic() + seconds
+        while 'outgate_delivery_queued{worker="1"} 0.0' not in self.fetch("/metrics"):
+            assert time.monotonic() < end, self.output()
+            time.sleep(0.02)  # polling another process, which offers nothing to wait on
 
     def fetch(self, path: str) -> str:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.health_port}{path}", timeout=10) as answer:

@@ -78,6 +78,21 @@ class Sink:
             )
             return list(self.messages)
 
+    def wait_for_recipients(self, recipients: set[str], seconds: float = 30.0) -> dict[str, Received]:
+        """The messages to these, each alone in its envelope, whatever else may come."""
+        found: dict[str, Received] = {}
+
+        def is_complete() -> bool:
+            for message in self.messages:
+                recipient = message.recipients[0].removeprefix("RCPT TO:<").removesuffix(">")
+                if recipient in recipients:
+                    found[recipient] = message
+            return found.keys() == recipients
+
+        with self._changed:
+            assert self._changed.wait_for(is_complete, seconds), f"missing: {sorted(recipients - found.keys())}"
+            return found
+
     def _accept(self) -> None:
         while (listening := self._listening) is not None:
             try:

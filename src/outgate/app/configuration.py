@@ -19,6 +19,7 @@ from outgate.mail.address import AddressError, ForwardPath, canonical_domain
 PATH_VARIABLE: Final = "OUTGATE_CONFIG"
 DEFAULT_PATH: Final = Path("/etc/outgate/outgate.toml")
 SEGMENT_STEP: Final = 4_096  # octets: a block of the disk
+SOCKET_PATH_MAX: Final = 107  # octets, unix(7): sun_path without its final NUL
 SIZE_DEFAULT: Final = 157_286_400  # octets, 150 MiB: what Exchange Online may send (SIZE 157286400)
 
 Positive = Annotated[int, Meta(ge=1)]
@@ -220,7 +221,7 @@ def parse(table: dict[str, Any], origin: str) -> Configuration:
     except msgspec.ValidationError as error:
         text, _, place = str(error).partition(" - at `$.")
         raise ConfigurationError(f"{origin}: {place.rstrip('`') or 'the file'}: {text[0].lower()}{text[1:]}") from error
-    _check_meaning(configuration, origin)
+    check_meaning(configuration, origin)
     return configuration
 
 
@@ -268,7 +269,8 @@ SECTIONS: Final[dict[str, type[Struct]]] = {
 }
 
 
-def _check_meaning(configuration: Configuration, origin: str) -> None:
+def check_meaning(configuration: Configuration, origin: str) -> None:
+    """What types and bounds cannot say. Raises: ConfigurationError."""
     if bool(configuration.tls.certificate) != bool(configuration.tls.key):
         raise ConfigurationError(f"{origin}: tls: give both `certificate` and `key`, or neither")
     if configuration.postmaster:
@@ -283,6 +285,12 @@ def _check_meaning(configuration: Configuration, origin: str) -> None:
             raise ConfigurationError(f"{origin}: host_name: {error}") from error
     if configuration.spool.segment_octets % SEGMENT_STEP:
         raise ConfigurationError(f"{origin}: spool.segment_octets: must be a multiple of {SEGMENT_STEP}")
+    longest = len(os.fsencode(configuration.clerk_control_socket))
+    if longest > SOCKET_PATH_MAX:
+        raise ConfigurationError(
+            f"{origin}: state: the path is too long for the sockets in it by {longest - SOCKET_PATH_MAX} octets; "
+            "name a directory with a shorter one"
+        )
     for key, path in (
         ("tls.certificate", configuration.tls.certificate),
         ("tls.key", configuration.tls.key),

@@ -20,6 +20,7 @@ from outgate.app.configuration import (
     Limits,
     Listener,
     Spool,
+    check_meaning,
     complete,
 )
 
@@ -43,6 +44,7 @@ def demo_configuration(state: Path) -> tuple[Configuration, int]:
         health=Health(ADDRESS, _free_port(HEALTH_PORT)),
     )
     try:
+        check_meaning(configuration, str(state))
         state.mkdir(parents=True, exist_ok=True)
         settings_path(state).write_bytes(tomli_w.dumps(_without_defaults(configuration)).encode())
     except OSError as error:
