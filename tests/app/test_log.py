@@ -42,3 +42,12 @@ def test_what_cannot_be_written_is_counted(tmp_path: Path) -> None:
     log.write("lost")
     log.close()
     assert log.dropped == 1
+
+
+def test_nothing_is_made_before_the_first_line(tmp_path: Path) -> None:
+    """The supervisor opens its log as root, and writes the first line as somebody else."""
+    log = LogFile(tmp_path / "log" / "outgate.log", "supervisor")
+    assert not (tmp_path / "log").exists()
+    log.write("started")
+    log.close()
+    assert (tmp_path / "log" / "outgate.log").exists()

@@ -38,8 +38,6 @@ class LogFile:
         self._wake = threading.Event()
         self._is_closing = False
         self.dropped = 0
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
         self._thread.start()
 
@@ -98,4 +96,6 @@ class LogFile:
             except OSError:
                 pass
             os.close(descriptor)
+        # Made with the first line and not before: by then the process has the account that it is to run as.
+        self._path.parent.mkdir(parents=True, exist_ok=True)
         return os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)

@@ -17,6 +17,7 @@ import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from outgate.app.child import Orders, write_orders
@@ -250,3 +251,8 @@ def drop_privileges(configuration: Configuration) -> None:
     os.setgroups([group.gr_gid for group in grp.getgrall() if configuration.user in group.gr_mem])
     os.setgid(account.pw_gid)
     os.setuid(account.pw_uid)
+    for needed in (Path(sys.executable).resolve(), Path(os.__file__), Path(__file__)):
+        if not os.access(needed, os.R_OK):
+            raise ConfigurationError(
+                f"user: {configuration.user} may not read {needed}; install Python and Outgate where that account can"
+            )
