@@ -1,8 +1,10 @@
+import os
 from pathlib import Path
 
 import pytest
 
-from outgate.app.configuration import Configuration, ConfigurationError, complete, load, parse, render, unrender
+from outgate.app.child import Orders, read_orders, write_orders
+from outgate.app.configuration import Configuration, ConfigurationError, complete, load, parse
 
 
 @pytest.mark.parametrize(
@@ -55,5 +57,9 @@ def test_names_of_the_machine_fill_what_is_left_empty() -> None:
 
 def test_a_child_gets_what_the_supervisor_read() -> None:
     configuration = complete(parse({"listeners": [{"port": 2525}], "delivery": {"expiry_seconds": 60}}, "test"))
-    assert unrender(render(configuration)) == configuration
+    reading, writing = os.pipe()
+    os.write(writing, write_orders(Orders(configuration)))
+    assert read_orders(reading).configuration == configuration
+    os.close(reading)
+    os.close(writing)
     assert configuration != Configuration()

@@ -232,15 +232,6 @@ def complete(configuration: Configuration) -> Configuration:
     return msgspec.structs.replace(configuration, host_name=host_name, node=node)
 
 
-def render(configuration: Configuration) -> bytes:
-    """For the child processes; `unrender` is its inverse."""
-    return msgspec.json.encode(configuration)
-
-
-def unrender(octets: bytes) -> Configuration:
-    return msgspec.json.decode(octets, type=Configuration)
-
-
 def _check_keys(table: dict[str, Any], struct: type[Struct], place: str, origin: str) -> None:
     """msgspec says which key is unknown; this also says which one was probably meant."""
     fields = {field.name: field.type for field in msgspec.structs.fields(struct)}

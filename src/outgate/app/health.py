@@ -67,7 +67,7 @@ class HealthServer:
 
     def _health(self, start_response: Any) -> bytes:
         workers = {}
-        for number, values in self._measure():
+        for number, values in measure_workers(self._supervisor):
             workers[str(number)] = (
                 "does not answer"
                 if values is None
@@ -84,9 +84,6 @@ class HealthServer:
             [("Content-Type", "application/json"), ("Cache-Control", "no-store")],
         )
         return body.encode()
-
-    def _measure(self) -> Iterator[tuple[int, dict[str, float] | None]]:
-        yield from measure_workers(self._supervisor)
 
 
 def measure_workers(supervisor: "Supervisor") -> Iterator[tuple[int, dict[str, float] | None]]:

@@ -53,7 +53,6 @@ class FeedFollower:
         self._queued = queued
         self._monotonic = monotonic
         self._confirmed_at = float("-inf")
-        self.is_connected = False
 
     @property
     def is_current(self) -> bool:
@@ -67,14 +66,12 @@ class FeedFollower:
             except OSError:
                 await asyncio.sleep(RECONNECT_SECONDS)
                 continue
-            self.is_connected = True
             heartbeat = asyncio.create_task(self._beat(writer))
             try:
                 await self._follow(reader, writer)
             except (OSError, WireError):
                 pass  # the clerk went away or talks nonsense: ask anew
             finally:
-                self.is_connected = False
                 heartbeat.cancel()
                 writer.close()
             await asyncio.sleep(RECONNECT_SECONDS)
