@@ -4,15 +4,18 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from outgate.mail.address import NULL_REVERSE_PATH, ForwardPath, ReversePath
 from outgate.mail.message import (
     QUEUE_ID_ALPHABET,
     ContentNeeds,
+    Lane,
     Message,
     Progress,
     RecipientProgress,
     Status,
+    first_progress,
     fresh_progress,
     queue_id,
 )
@@ -89,6 +92,13 @@ def test_a_field_that_a_later_version_adds_is_ignored(value: Message | Progress)
 def test_fields_that_an_earlier_version_did_not_have_take_their_defaults() -> None:
     fields = msgspec.msgpack.decode(msgspec.msgpack.encode(message()))
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(fields[:9]), type=Message) == message()
+
+
+def test_only_a_message_that_is_held_begins_by_waiting_for_a_person() -> None:
+    for lane in Lane:
+        asked = structs.replace(message(), lane=int(lane))
+        progress = first_progress(asked)
+        assert progress == structs.replace(fresh_progress(len(asked.forward_paths)), held=lane is Lane.HELD)
 
 
 def test_fresh_progress_has_every_recipient_pending() -> None:

@@ -22,7 +22,19 @@ class QueueCommand(Struct, frozen=True, tag="queue"):
     customer_id: str = ""
 
 
-Command = QueueCommand  # a union as soon as there is a second
+class SendNotice(Struct, frozen=True, tag="notice"):
+    """Send a letter of Outgate's own to each of `recipients`, and to the operator's postmaster if one is set.
+
+    is_private: to `recipients` alone, since `text` may open somebody's account. `text` stands in no log.
+    """
+
+    recipients: tuple[str, ...]
+    subject: str
+    text: str
+    is_private: bool = False
+
+
+Command = QueueCommand | SendNotice
 
 
 class CommandResult(Struct, frozen=True):

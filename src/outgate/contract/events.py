@@ -6,9 +6,15 @@
 import msgspec
 from msgspec import Struct
 
+from outgate.mail.evidence import NO_EVIDENCE, Evidence
+from outgate.mail.findings import NOT_SCANNED, ScanReport
+
 
 class MessageAccepted(Struct, frozen=True, tag="accepted"):
-    """A message was made durable and answered with 250. reason: why it was admitted."""
+    """A message was made durable and answered with 250. reason: why it was admitted.
+
+    lane: "" for direct, else "held" or "slow", with its reason code in lane_reason.
+    """
 
     queue_id: str
     worker: str
@@ -24,6 +30,10 @@ class MessageAccepted(Struct, frozen=True, tag="accepted"):
     message_id_field: str = ""
     header_from: str = ""
     subject: str = ""
+    lane: str = ""
+    lane_reason: str = ""
+    evidence: Evidence = NO_EVIDENCE
+    report: ScanReport = NOT_SCANNED
 
     @property
     def event_id(self) -> str:
@@ -54,6 +64,8 @@ class MessageRefused(Struct, frozen=True, tag="refused"):
     message_id_field: str = ""
     header_from: str = ""
     subject: str = ""
+    evidence: Evidence = NO_EVIDENCE
+    report: ScanReport = NOT_SCANNED
 
     @property
     def event_id(self) -> str:
@@ -95,7 +107,25 @@ class DeliveryAttempted(Struct, frozen=True, tag="attempted"):
         return f"{self.queue_id}/attempt/{self.attempt}/{first}/{self.next_hop}"
 
 
-Event = MessageAccepted | MessageRefused | DeliveryAttempted
+class SenderLocked(Struct, frozen=True, tag="sender-locked"):
+    """A worker has locked a mailbox by itself. until: by the first lock's time; a repeated one may last longer, at most
+    `max_seconds`. reason: "over-limit" or "invalid-recipients"."""
+
+    worker: str
+    at: float
+    customer_id: str
+    mailbox: str
+    until: float
+    max_seconds: int
+    reason: str
+
+    @property
+    def event_id(self) -> str:
+        return f"{self.customer_id}/{self.mailbox}/locked/{self.at}"
+
+
+MessageEvent = MessageAccepted | MessageRefused | DeliveryAttempted
+Event = MessageEvent | SenderLocked
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Event] = msgspec.msgpack.Decoder(Event)
@@ -106,5 +136,5 @@ def encode_event(event: Event) -> bytes:
 
 
 def decode_event(octets: bytes) -> Event:
-    """Raises: msgspec.DecodeError, msgspec.ValidationError."""
+    """Raises: one of `UNDECODABLE` (mail.encoding)."""
     return _decoder.decode(octets)

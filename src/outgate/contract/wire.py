@@ -11,10 +11,11 @@ import msgspec
 from msgspec import Struct
 
 from outgate.contract.commands import Command, CommandResult, QueueCommand
-from outgate.contract.policy import PolicyItem
+from outgate.contract.policy import Login, PolicyItem, RelayTls
+from outgate.mail.encoding import UNDECODABLE
 
 FRAME_MAX: Final = 64 * 1024 * 1024  # octets of one frame; a longer one ends the conversation
-DOCUMENTS_PER_FRAME: Final = 1000
+DOCUMENTS_PER_FRAME: Final = 1000  # policy documents; more go in further frames
 
 
 # The feed: worker to clerk
@@ -40,7 +41,26 @@ class CommandDone(Struct, frozen=True, tag="done"):
     result: CommandResult
 
 
-FromWorker = Follow | Acknowledge | CommandDone
+class Count(Struct, frozen=True, array_like=True):
+    """What was used of one limit, by part of its window. scope, counted: values of `policy.LimitScope`, `Counted`.
+    parts: number of a tenth of `seconds` since the epoch, and how much was used in it."""
+
+    customer_id: str
+    scope: str
+    subject: str
+    counted: str
+    seconds: int
+    parts: dict[int, int]
+
+
+class CountsUsed(Struct, frozen=True, tag="used"):
+    """What this worker has used and not told yet. number: of this report, for `CountsTold`."""
+
+    number: int
+    counts: tuple[Count, ...]
+
+
+FromWorker = Follow | Acknowledge | CommandDone | CountsUsed
 
 
 # The feed: clerk to worker
@@ -72,32 +92,70 @@ class Ordered(Struct, frozen=True, tag="command"):
     command: Command
 
 
-FromClerk = Documents | Current | Ordered
+class CountsTold(Struct, frozen=True, tag="told"):
+    """What all workers together have used: whole parts, which only grow. number: of the report that is counted now, 0
+    if this answers none. workers: how many share the limits, of all nodes."""
+
+    number: int
+    workers: int
+    counts: tuple[Count, ...]
+
+
+FromClerk = Documents | Current | Ordered | CountsTold
 
 
 # Control: questions to a worker, one answer each
 
 
-class QueueList(Struct, frozen=True, tag="list"):
-    """Messages in order of their next attempt. Filters are exact, empty is any. after: queue id to go on from."""
+class QueueFilter(Struct, frozen=True):
+    """Which messages. Filters are exact but for the case of addresses, empty is any."""
 
-    limit: int = 100
-    after: str = ""
     customer_id: str = ""
     sender: str = ""
     recipient: str = ""
     held: bool | None = None
+    slow: bool | None = None
+
+
+class QueueList(QueueFilter, frozen=True, tag="list"):
+    """Messages in order of their next attempt, at most `limit` and what the worker gives at once. after_at, after: next
+    attempt and queue id of the message to go on from."""
+
+    limit: int = 100
+    after_at: float = 0.0
+    after: str = ""
+
+
+class QueueSelect(QueueFilter, frozen=True, tag="select"):
+    """The ids of all that match."""
 
 
 class QueueShow(Struct, frozen=True, tag="show"):
     queue_id: str
 
 
+class SendersAsk(Struct, frozen=True, tag="senders"):
+    """Which senders have used at least `percent` of a limit? customer_id: empty is any."""
+
+    customer_id: str = ""
+    percent: int = 50
+    limit: int = 1_000
+
+
 class Statistics(Struct, frozen=True, tag="statistics"):
     """Ask for the counters and gauges."""
 
 
-Question = QueueList | QueueShow | QueueCommand | Statistics
+class RelayTest(Struct, frozen=True, tag="relay-test"):
+    """Try a sender relay, up to AUTH. No message is sent."""
+
+    host: str
+    port: int
+    tls: RelayTls
+    login: Login | None = None
+
+
+Question = RelayTest | QueueList | QueueSelect | QueueShow | QueueCommand | Statistics | SendersAsk
 
 
 class QueuedRecipient(Struct, frozen=True):
@@ -108,7 +166,11 @@ class QueuedRecipient(Struct, frozen=True):
 
 
 class QueuedMessage(Struct, frozen=True):
-    """A message in the queue, for people. state: "active", "deferred" or "held"."""
+    """A message in the queue, for people. state: "active", "deferred", "held" or "slow".
+
+    expected_at: when a slow message should have its turn, an estimate; else 0.0. lane_reason: code for a message that
+    did not go on directly when it was accepted.
+    """
 
     queue_id: str
     customer_id: str
@@ -124,6 +186,8 @@ class QueuedMessage(Struct, frozen=True):
     subject: str = ""
     source: str = ""
     reason: str = ""
+    expected_at: float = 0.0
+    lane_reason: str = ""
 
 
 class QueueListed(Struct, frozen=True, tag="listed"):
@@ -131,10 +195,50 @@ class QueueListed(Struct, frozen=True, tag="listed"):
     total: int  # that match, whatever the limit
 
 
+class QueueSelected(Struct, frozen=True, tag="selected"):
+    queue_ids: tuple[str, ...]
+
+
+class SenderUse(Struct, frozen=True):
+    """How much of one limit is used. scope, counted: values of `policy.LimitScope`, `policy.Counted`. subject: the
+    mailbox, domain or source; empty for the customer's own limit and that of the null reverse-path."""
+
+    customer_id: str
+    scope: str
+    subject: str
+    counted: str
+    seconds: int
+    maximum: int
+    used: int
+
+
+class SendersListed(Struct, frozen=True, tag="senders-listed"):
+    senders: tuple[SenderUse, ...]
+
+
 class Measured(Struct, frozen=True, tag="measured"):
     """name to value, names as in docs/metrics.md; labels inside the name in Prometheus' form."""
 
     values: dict[str, float]
+
+
+class DialogueLine(Struct, frozen=True, array_like=True):
+    """direction: "<" is the relay, ">" we, "*" a note. seconds: since the beginning. Printable, and cut."""
+
+    direction: str
+    text: str
+    seconds: float
+
+
+class RelayTested(Struct, frozen=True, tag="relay-tested"):
+    """verdict: for people, with the remedy. tls: protocol and cipher, or empty. certificate: what it says, in a
+    line."""
+
+    is_good: bool
+    verdict: str
+    lines: tuple[DialogueLine, ...] = ()
+    tls: str = ""
+    certificate: str = ""
 
 
 class CommandAnswer(Struct, frozen=True, tag="result"):
@@ -147,7 +251,7 @@ class Failed(Struct, frozen=True, tag="failed"):
     text: str
 
 
-Answer = QueueListed | Measured | CommandAnswer | Failed
+Answer = RelayTested | QueueListed | QueueSelected | Measured | CommandAnswer | SendersListed | Failed
 
 
 class WireError(Exception):
@@ -189,5 +293,5 @@ class FrameReader(Generic[MessageT]):
             del self._buffer[: 4 + length]
             try:
                 yield self._decoder.decode(body)
-            except msgspec.MsgspecError as error:
+            except UNDECODABLE as error:
                 raise WireError(str(error)) from error

@@ -10,6 +10,8 @@ from typing import Final
 from msgspec import Struct
 
 from outgate.mail.address import ForwardPath, ReversePath
+from outgate.mail.evidence import NO_EVIDENCE, Evidence
+from outgate.mail.findings import NOT_SCANNED, ScanReport
 
 QueueId = str  # 13 characters of `QUEUE_ID_ALPHABET`, unique in an installation; see `queue_id`
 
@@ -23,10 +25,19 @@ class ContentNeeds(IntEnum):
     NOTHING = 0
     EIGHT_BIT = 1  # 8BITMIME, RFC 6152
     UTF8 = 2  # SMTPUTF8, RFC 6531
-    CHUNKING = 4  # BDAT: bare CR or LF, or no CR LF at the end, RFC 3030
+    CHUNKING = 4  # BDAT: bare CR or LF, no CR LF at the end, or a NUL before a dot, RFC 3030
 
 
-class Message(Struct, frozen=True, array_like=True):
+class Lane(IntEnum):
+    """How an accepted message goes on. HELD: it waits for a person from the start. SLOW: its sender is over a limit; it
+    waits for its turn."""
+
+    DIRECT = 0
+    HELD = 1
+    SLOW = 2
+
+
+class Message(Struct, frozen=True, array_like=True, gc=False):
     """What stands from the 250 on.
 
     trace: our Received line (RFC 5321 §4.4) with its CR LF, that goes out in front of the content.
@@ -35,6 +46,9 @@ class Message(Struct, frozen=True, array_like=True):
     customer_id: empty for Outgate's own mail (DSNs and notices).
     message_id_field, subject, header_from: from the header, for people who look for the message; never trusted.
     tls: protocol and cipher of the connection that it came by, or empty.
+    lane: a value of `Lane`; lane_reason: code of the catalogue for one other than DIRECT.
+    fingerprint: hash of the content as it came, compared with what leaves; empty where there is none.
+    report: what scanning said of it, with what the policy made of that.
     """
 
     queue_id: QueueId
@@ -52,6 +66,11 @@ class Message(Struct, frozen=True, array_like=True):
     subject: str = ""
     header_from: str = ""
     tls: str = ""
+    lane: int = 0
+    lane_reason: str = ""
+    fingerprint: bytes = b""
+    evidence: Evidence = NO_EVIDENCE
+    report: ScanReport = NOT_SCANNED
 
 
 class Status(IntEnum):
@@ -70,7 +89,7 @@ class RecipientProgress(Struct, frozen=True, array_like=True, gc=False):
     next_hop: str = ""
 
 
-class Progress(Struct, frozen=True, array_like=True):
+class Progress(Struct, frozen=True, array_like=True, gc=False):
     """How far a message has come. recipients: parallel to `Message.forward_paths`.
 
     attempts: rounds of delivery that have ended. next_attempt_at: not tried before; 0.0 is at once.
@@ -91,6 +110,12 @@ _FRESH = RecipientProgress()
 def fresh_progress(recipients: int) -> Progress:
     """Nothing tried yet."""
     return Progress((_FRESH,) * recipients)
+
+
+def first_progress(message: Message) -> Progress:
+    """How `message` stands when it is accepted: nothing tried yet, and waiting for a person if it is held."""
+    recipients = (_FRESH,) * len(message.forward_paths)
+    return Progress(recipients, held=True) if message.lane == Lane.HELD else Progress(recipients)
 
 
 def queue_id(milliseconds: int, worker: int, counter: int) -> QueueId:

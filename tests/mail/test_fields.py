@@ -1,0 +1,40 @@
+"""All fields of a header block."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from outgate.mail.fields import FIELDS_MAX, VALUE_MAX, decoded, fields_of
+
+
+def test_fields_in_their_order_unfolded_and_decoded() -> None:
+    head = b"Subject: =?utf-8?q?gr=C3=BC=C3=9Fe?=\r\nX-A :  one\r\n two\r\n\tthree\r\nsubject: again\r\n"
+    assert fields_of(head) == (("subject", "gr\u00fc\u00dfe"), ("x-a", "one two\tthree"), ("subject", "again"))
+
+
+def test_what_is_no_field_is_passed_over() -> None:
+    assert fields_of(b"no colon here\r\nA: b\r\n: nameless\r\nwith space: c\r\n") == (("a", "b"),)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (b"=?no-such-charset?q?a?=", "=?no-such-charset?q?a?="),
+        (b"=?utf-8?b?w7w=?= =?utf-8?b?w58=?=", "\u00fc\u00df"),
+        (b"\xff\xfe", "\ufffd\ufffd"),
+        (b"=?unfinished", "=?unfinished"),
+    ],
+)
+def test_values_that_cannot_be_decoded_stay_as_they_are(value: bytes, expected: str) -> None:
+    assert decoded(value) == expected
+
+
+def test_both_bounds() -> None:
+    assert len(fields_of(b"A: b\r\n" * (FIELDS_MAX + 1))) == FIELDS_MAX
+    assert len(fields_of(b"A: " + b"x" * (VALUE_MAX * 2))[0][1]) <= VALUE_MAX
+
+
+@given(st.binary(max_size=300))
+def test_any_octets(octets: bytes) -> None:
+    fields_of(octets)
+    decoded(octets)
