@@ -1,5 +1,7 @@
 """The table of admission, row by row, then what changes it: several recipients, an old policy, a policy that moves."""
 
+from collections.abc import Set
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -76,7 +78,7 @@ def sender(source: str, mailbox: str, snapshot: Snapshot = POLICY) -> SenderStan
 def decide(
     standing: SenderStanding,
     recipient: str = "bob@receiver.example",
-    candidates: frozenset[str] | None = None,
+    candidates: Set[str] | None = None,
     *,
     snapshot: Snapshot = POLICY,
     feed_is_current: bool = True,
@@ -450,7 +452,7 @@ def test_nobody_sends_as_somebody_else(
     source: str, mailbox: str, recipients: list[str], from_domains: list[str], current: bool
 ) -> None:
     standing = sender(source, mailbox)
-    candidates: frozenset[str] | None = None
+    candidates: Set[str] | None = None
     for recipient in recipients:
         decided = decide(standing, recipient, candidates, feed_is_current=current)
         assert decided.decision.verdict.value // 100 == CATALOGUE[decided.decision.reason].code // 100

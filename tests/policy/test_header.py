@@ -118,6 +118,7 @@ OWN = b"From: <alice@alpha.example>\r\n"
         OWN + b"Subject: x\x0cFrom: <ceo@beta.example>\r\n",
         OWN + "Subject: x\u2028From: <ceo@beta.example>\r\n".encode(),
         OWN + "Subject: x\u0085From: <ceo@beta.example>\r\n".encode(),
+        OWN + b"Subject: x\x85From: <ceo@beta.example>\r\n",
         b" From: <ceo@beta.example>\r\n" + OWN,
         b"\xef\xbb\xbfFrom: <ceo@beta.example>\r\n" + OWN,
         b"\nFrom: <ceo@beta.example>\r\n" + OWN,

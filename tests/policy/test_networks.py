@@ -7,7 +7,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outgate.contract.policy import OutboundSource
-from outgate.policy.networks import NetworkIndex
+from outgate.policy.networks import NetworkIndex, is_public
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("9.9.9.9", True),
+        ("2620:fe::fe", True),
+        ("127.0.0.1", False),
+        ("10.1.2.3", False),
+        ("192.0.2.1", False),
+        ("::1", False),
+        ("fe80::1%eth0", False),
+        ("nonsense", False),
+    ],
+)
+def test_only_addresses_of_the_internet_are_public(address: str, expected: bool) -> None:
+    assert is_public(address) is expected
 
 
 def index_of(**networks: str) -> NetworkIndex:

@@ -1,9 +1,22 @@
 """The policy in force, fed document by document as the feed brings them."""
 
+from time import perf_counter
+from typing import Any
+
 import pytest
 from tests.support.policy import ForeignFrom, Outbound, SenderRelay, customer, deleted, item, snapshot_of
 
-from outgate.contract.policy import PolicyItem, RegionDocument
+from outgate.contract.policy import (
+    CustomerDocument,
+    Deleted,
+    MicrosoftSettings,
+    Platform,
+    PolicyItem,
+    Provider,
+    ProviderDocument,
+    RegionDocument,
+)
+from outgate.policy.pools import Pool
 from outgate.policy.snapshot import Snapshot, SourceClass
 
 ALPHA = customer("alpha", "alpha.example", sources=("198.51.100.7/32", "203.0.113.0/24"))
@@ -149,6 +162,137 @@ def test_contested_domains_and_unreadable_sources_are_reported() -> None:
     snapshot = snapshot_of(ALPHA, customer("beta", "alpha.example", sources=("nonsense",)))
     assert snapshot.contested == {"alpha.example": ("alpha", "beta")}
     assert snapshot.unreadable_sources == {"beta": ("nonsense",)}
+
+
+# Providers
+
+TENANT = "11111111-2222-3333-4444-555555555555"
+EXCHANGE_ONLINE = "40.107.1.2"
+GMAIL = "209.85.128.9"
+NETWORKS = (
+    PolicyItem("provider:microsoft", 1, ProviderDocument(Provider.MICROSOFT, ("40.107.0.0/16", "52.100.0.0/14"))),
+    PolicyItem("provider:google", 1, ProviderDocument(Provider.GOOGLE, ("209.85.128.0/17",))),
+)
+
+
+def cloudy(*documents: CustomerDocument) -> Snapshot:
+    snapshot = snapshot_of(*documents)
+    for document in NETWORKS:
+        snapshot.apply(document)
+    return snapshot
+
+
+def on_microsoft(
+    customer_id: str, *domains: str, outbound: Outbound = Outbound.ACTIVE, **more: Any
+) -> CustomerDocument:
+    sources = more.pop("sources", ())
+    return customer(
+        customer_id,
+        *domains,
+        sources=sources,
+        outbound=outbound,
+        platform=Platform.MICROSOFT_365,
+        microsoft=MicrosoftSettings(**more),
+    )
+
+
+def test_a_providers_address_is_of_all_that_are_with_the_provider_and_of_those_that_declared_it() -> None:
+    snapshot = cloudy(
+        on_microsoft("alpha"),
+        on_microsoft("soon", outbound=Outbound.ACTIVATING),
+        on_microsoft("off", outbound=Outbound.OFF),
+        customer("google", platform=Platform.GOOGLE_WORKSPACE),
+        customer("declarer", sources=("40.107.1.0/24",)),
+        customer("other", sources=("192.0.2.1",)),
+    )
+    standing = snapshot.source(EXCHANGE_ONLINE)
+    assert standing.source_class is SourceClass.MICROSOFT
+    assert standing.is_known
+    assert (standing.provider, standing.pool) == (Provider.MICROSOFT, Pool.NORMAL)
+    assert standing.customers == {"alpha", "soon", "off", "declarer"}
+    assert standing.active == {"alpha", "declarer"}
+    assert standing.has_activating
+    assert snapshot.source("40.107.2.2").customers == {"alpha", "soon", "off"}
+    assert snapshot.source(f"::ffff:{EXCHANGE_ONLINE}").provider is Provider.MICROSOFT
+    google = snapshot.source(GMAIL)
+    assert (google.source_class, google.provider, google.pool) == (SourceClass.GOOGLE, Provider.GOOGLE, None)
+    assert google.customers == google.active == {"google"}
+    elsewhere = snapshot.source("192.0.2.1")
+    assert (elsewhere.source_class, elsewhere.provider) == (SourceClass.DECLARED, None)
+    assert snapshot.source("52.103.200.1").pool is Pool.RELAY
+
+
+def test_the_customers_of_a_provider_are_as_they_are_now() -> None:
+    snapshot = cloudy(on_microsoft("alpha"))
+    standing = snapshot.source(EXCHANGE_ONLINE)
+    snapshot.apply(item(on_microsoft("beta"), 2))
+    assert standing.active == {"alpha", "beta"}
+    snapshot.apply(item(customer("alpha", platform=Platform.GOOGLE_WORKSPACE), 3))
+    snapshot.apply(item(on_microsoft("beta", outbound=Outbound.OFF), 4))
+    assert not standing.active
+    assert standing.customers == {"beta"}
+    snapshot.apply(deleted("beta", 5))
+    assert not standing.customers
+    assert snapshot.source(GMAIL).active == {"alpha"}
+
+
+def test_tenant_ids_and_names_are_one_customers_and_nobodys_when_contested() -> None:
+    snapshot = cloudy(
+        on_microsoft("alpha", tenant_ids=(TENANT.upper(),), names=("alpha.onmicrosoft.com",)),
+        on_microsoft("beta", names=("beta.onmicrosoft.com", "victim.example")),
+    )
+    assert snapshot.tenant(TENANT) == "alpha"
+    assert snapshot.owner_in(Provider.MICROSOFT, "alpha.onmicrosoft.com") == "alpha"
+    assert snapshot.owner_in(Provider.MICROSOFT, "sub.alpha.onmicrosoft.com") == ""
+    assert snapshot.owner_in(Provider.MICROSOFT, "victim.example") == "", "a name is no way to a domain"
+    for provider in (Provider.GOOGLE, None):
+        assert snapshot.owner_in(provider, "alpha.onmicrosoft.com") == ""
+    assert snapshot.owner("alpha.onmicrosoft.com") == ""
+    assert snapshot.contested_tenants == {}
+    snapshot.apply(item(on_microsoft("beta", tenant_ids=(TENANT,), names=("alpha.onmicrosoft.com",)), 2))
+    assert snapshot.tenant(TENANT) == ""
+    assert snapshot.owner_in(Provider.MICROSOFT, "alpha.onmicrosoft.com") == ""
+    assert snapshot.contested_tenants == {
+        TENANT: {"alpha", "beta"},
+        "alpha.onmicrosoft.com": {"alpha", "beta"},
+    }
+    snapshot.apply(deleted("alpha", 3))
+    assert snapshot.tenant(TENANT) == "beta"
+    assert snapshot.contested_tenants == {}
+
+
+def test_a_proven_domain_is_not_lost_to_who_calls_it_a_name() -> None:
+    snapshot = cloudy(on_microsoft("alpha", "x.onmicrosoft.com"), on_microsoft("beta", names=("x.onmicrosoft.com",)))
+    assert snapshot.owner_in(Provider.MICROSOFT, "x.onmicrosoft.com") == "alpha"
+
+
+def test_a_complete_feed_without_providers_keeps_their_networks() -> None:
+    snapshot = cloudy(on_microsoft("alpha"))
+    snapshot.apply_all([item(on_microsoft("beta"), 9)], revision=9, is_complete=True)
+    assert snapshot.source(EXCHANGE_ONLINE).active == {"beta"}
+    snapshot.apply(PolicyItem("provider:microsoft", 10, Deleted()))
+    assert snapshot.source(EXCHANGE_ONLINE).provider is Provider.MICROSOFT
+
+
+def test_an_unlisted_range_is_a_providers_as_soon_as_its_document_says_so() -> None:
+    snapshot = snapshot_of(on_microsoft("alpha"))
+    assert not snapshot.source(EXCHANGE_ONLINE).is_known
+    generation = snapshot.generation
+    snapshot.apply(NETWORKS[0])
+    assert snapshot.generation != generation
+    assert snapshot.source(EXCHANGE_ONLINE).active == {"alpha"}
+
+
+def test_nothing_is_copied_for_a_connection_however_many_are_with_the_provider() -> None:
+    snapshot = cloudy(*(on_microsoft(str(number), tenant_ids=(f"id-{number}",)) for number in range(20_000)))
+    began = perf_counter()
+    for _ in range(2_000):
+        standing = snapshot.source(EXCHANGE_ONLINE)
+        assert "777" in standing.active
+        assert standing.active & frozenset(("5", "x")) == {"5"}
+        assert frozenset(("5", "x")) & standing.active == {"5"}
+        assert snapshot.tenant("id-19999") == "19999"
+    assert perf_counter() - began < 2  # copies would take a minute
 
 
 def test_a_hundred_thousand_networks_and_domains_are_looked_up_at_once() -> None:

@@ -5,53 +5,40 @@ belongs to one customer. At the end of the content exactly one must be left, and
 
 On the ground of identity nobody is refused for good while the policy in hand may be old: the domain may have been
 registered, or the source declared, a moment ago.
+
+From a provider's addresses the candidates are many, and none is proven before the content: `tenant_lock` does that.
 """
 
+import re
+from collections.abc import Sequence, Set
 from typing import Final
 
-from msgspec import Struct
-
-from outgate.contract.policy import Outbound
+from outgate.contract.policy import Provider
 from outgate.mail.address import ForwardPath, ReversePath
+from outgate.policy.cloud import settle_in_cloud
+from outgate.policy.cohorts import LiveCustomers
 from outgate.policy.decision import Decision, Verdict
 from outgate.policy.from_field import read_from
+from outgate.policy.from_rule import decide_from
 from outgate.policy.header import HeaderFacts
+from outgate.policy.pools import Pool
+from outgate.policy.proof import NO_PROOF, Proof
 from outgate.policy.reasons import Reason
 from outgate.policy.snapshot import Snapshot, SourceStanding
+from outgate.policy.standing import RecipientDecision, SenderStanding, Settled, is_activating, not_active, only_one
+from outgate.policy.tenant_lock import Shown
+
+__all__ = [
+    "OPERATOR",
+    "RecipientDecision",
+    "SenderStanding",
+    "Settled",
+    "decide_recipient",
+    "settle",
+    "stand_sender",
+]
 
 OPERATOR: Final = ""  # whom mail for our own postmaster belongs to: no customer
-
-
-class RecipientDecision(Struct, frozen=True):
-    """candidates: whose message it may be with this recipient in it; where that is not accepted, without it."""
-
-    decision: Decision
-    candidates: frozenset[str]
-
-
-class SenderStanding(Struct, frozen=True):
-    """What source and reverse-path say, whatever the recipients are: made once for each MAIL.
-
-    owner_id: the customer whose domain the reverse-path has, or ""; for the record only, since anybody may write any
-    reverse-path. is_foreign: a known source, and a domain that is not of its customers: Auto Forward may admit it.
-    accepted: what every recipient is told; if None, `refusal` is, but for those that Auto Forward admits.
-    generation: of the snapshot that this was read from.
-    """
-
-    reverse_path: ReversePath
-    source: SourceStanding
-    owner_id: str
-    is_foreign: bool
-    accepted: RecipientDecision | None
-    refusal: Decision
-    generation: int
-
-
-class Settled(Struct, frozen=True):
-    """customer_id: whose message it is, also where it is refused as far as that is known; else ""."""
-
-    decision: Decision
-    customer_id: str
 
 
 # At MAIL
@@ -60,28 +47,39 @@ class Settled(Struct, frozen=True):
 def stand_sender(snapshot: Snapshot, source: SourceStanding, reverse_path: ReversePath) -> SenderStanding:
     """Weigh source and reverse-path. `source` is from this snapshot at its present generation."""
     domain = reverse_path.domain
-    owner_id = snapshot.owner(domain)
+    provider = source.provider
+    owner_id = snapshot.owner(domain) if provider is None else snapshot.owner_in(provider, domain)
     accepted: RecipientDecision | None = None
     refusal = _NO_REFUSAL
     is_foreign = False
     if not source.customers:
         refusal = Decision(Verdict.REJECT, Reason.SOURCE_UNKNOWN, source.address)
+    elif source.pool is Pool.CONSUMER:
+        refusal = Decision(Verdict.REJECT, Reason.POOL_CONSUMER, source.address)
     elif reverse_path.is_null:
         if source.active:
             accepted = RecipientDecision(_NULL_REVERSE_PATH, source.active)
         else:
-            refusal = _not_active(has_activating=source.has_activating, context=source.address)
+            refusal = not_active(has_activating=source.has_activating, context=source.address)
     elif owner_id in source.active:
         customer = snapshot.customer(owner_id)
         assert customer is not None  # whoever is active is there
         accepted = RecipientDecision(_DOMAIN_OWN, customer.only)
     elif owner_id in source.customers:
-        refusal = _not_active(has_activating=_is_activating(snapshot, owner_id), context=domain)
+        refusal = not_active(has_activating=is_activating(snapshot, owner_id), context=domain)
     else:
         # Also a domain of a customer who has not declared this source: to this one it is as foreign as any other.
         refusal = Decision(Verdict.REJECT, Reason.SENDER_NOT_REGISTERED, domain)
         is_foreign = True
-    return SenderStanding(reverse_path, source, owner_id, is_foreign, accepted, refusal, snapshot.generation)
+    is_rewritten = provider is Provider.MICROSOFT and _SRS.search(reverse_path.local_part) is not None
+    return SenderStanding(
+        reverse_path, source, owner_id, is_foreign, accepted, refusal, snapshot.generation, is_rewritten
+    )
+
+
+# As Exchange Online rewrites: <forwarding mailbox>+SRS=<hash>=<day>=<domain>=<local part>@<the tenant's domain>, where
+# it forwards, and bounces+SRS=<hash>=<day>@<the tenant's name>, where it relays.
+_SRS: Final = re.compile(r"(?i:\+SRS=[^=]*+=[^=]*+=[^=]++=.|^bounces\+SRS=[^=]*+=[^=]*+$)")
 
 
 # At RCPT
@@ -91,7 +89,7 @@ def decide_recipient(
     snapshot: Snapshot,
     sender: SenderStanding,
     forward_path: ForwardPath,
-    candidates: frozenset[str] | None,
+    candidates: Set[str] | None,
     *,
     feed_is_current: bool,
     own_domains: frozenset[str] = frozenset(),
@@ -111,7 +109,7 @@ def decide_recipient(
         accepted = sender.accepted or _decide_foreign(snapshot, sender, forward_path)
     if accepted.decision.verdict is not Verdict.ACCEPT:
         return RecipientDecision(_unless_stale(accepted.decision, feed_is_current), candidates or _NOBODY)
-    if candidates is None or candidates == accepted.candidates:
+    if candidates is None or candidates is accepted.candidates or candidates == accepted.candidates:
         return accepted
     shared = candidates & accepted.candidates
     if not shared:
@@ -134,8 +132,8 @@ def _decide_foreign(snapshot: Snapshot, sender: SenderStanding, forward_path: Fo
         active = listed & sender.source.active
         if active:
             return RecipientDecision(_AUTO_FORWARD, active)
-        if any(_is_activating(snapshot, customer_id) for customer_id in listed):
-            return RecipientDecision(_not_active(has_activating=True, context=forward_path.text), _NOBODY)
+        if any(is_activating(snapshot, customer_id) for customer_id in listed):
+            return RecipientDecision(not_active(has_activating=True, context=forward_path.text), _NOBODY)
     return RecipientDecision(sender.refusal, _NOBODY)
 
 
@@ -145,13 +143,16 @@ def _decide_foreign(snapshot: Snapshot, sender: SenderStanding, forward_path: Fo
 def settle(
     snapshot: Snapshot,
     sender: SenderStanding,
-    candidates: frozenset[str],
+    candidates: Set[str],
     header: HeaderFacts,
+    proof: Proof = NO_PROOF,
     *,
+    forward_paths: Sequence[ForwardPath] = (),
     feed_is_current: bool,
 ) -> Settled:
     """Whose message it is, and whether its From field is theirs. `candidates`: what the last accepted recipient left.
 
+    proof, forward_paths (all that were accepted): read only if `sender.needs_proof`, and then nothing passes without.
     The policy may have changed since RCPT: what counts is the snapshot as it is now. Only the Auto Forward list is not
     asked again; a recipient that was on it when it was accepted stays accepted.
     """
@@ -161,7 +162,10 @@ def settle(
         return Settled(_POSTMASTER, OPERATOR)  # anybody may write to the postmaster, under any name
     if sender.generation != snapshot.generation:
         was, sender = sender, stand_sender(snapshot, snapshot.source(sender.source.address), sender.reverse_path)
-        still = candidates & _possible(sender, may_be_foreign=was.is_foreign)
+        still = _still(candidates, _possible(sender, may_be_foreign=was.is_foreign))
+        if was.source.provider is not sender.source.provider:
+            # What proves the one was not looked for in the other.
+            return _settled(still, Decision(Verdict.DEFER, Reason.POLICY_STALE))
         if not still:
             # Accepted at RCPT, and now somebody else's: doubt, so that the next attempt is decided as a whole.
             decision = sender.refusal if sender.accepted is None else Decision(Verdict.DEFER, Reason.POLICY_STALE)
@@ -171,11 +175,25 @@ def settle(
     domains = read_from(fields[0]) if len(fields) == 1 else None
     if domains is None:
         return _settled(candidates, Decision(Verdict.REJECT, _flaw(fields)))
-    customer_id, decision = _decide_from(snapshot, sender, candidates, domains)
+    if sender.source.provider is not None:
+        shown = Shown(sender.source.provider, sender.reverse_path, domains, proof)
+        settled = settle_in_cloud(snapshot, sender, candidates, shown, forward_paths)
+        decision = _unless_stale(settled.decision, feed_is_current)
+        if decision is settled.decision:
+            return settled
+        return Settled(decision, settled.customer_id, pool=settled.pool)
+    customer_id, decision = decide_from(snapshot, sender, candidates, domains)
     return Settled(_unless_stale(decision, feed_is_current), customer_id)
 
 
-def _possible(sender: SenderStanding, *, may_be_foreign: bool) -> frozenset[str]:
+def _still(candidates: Set[str], possible: Set[str]) -> Set[str]:
+    """Those that are left. What was everybody with the provider is everybody with it now: they are never walked."""
+    if isinstance(candidates, LiveCustomers) and isinstance(possible, LiveCustomers):
+        return possible
+    return candidates & possible
+
+
+def _possible(sender: SenderStanding, *, may_be_foreign: bool) -> Set[str]:
     """The customers that could send so. A reverse-path that has become foreign since RCPT was never held against an
     Auto Forward list, so it does not profit from one."""
     if sender.accepted is not None:
@@ -189,34 +207,6 @@ def _flaw(from_fields: tuple[bytes, ...]) -> Reason:
     return Reason.FROM_UNREADABLE if len(from_fields) == 1 else Reason.FROM_REPEATED
 
 
-def _decide_from(
-    snapshot: Snapshot, sender: SenderStanding, candidates: frozenset[str], domains: tuple[str, ...]
-) -> tuple[str, Decision]:
-    """The From rule: every domain must be the customer's own, or nobody's where foreign ones are allowed: by the
-    customer's policy, and in forwarded mail, which keeps its writer's From. Another customer's is refused always.
-
-    Several candidates (a null or foreign reverse-path from a shared source) are told apart by the owner of the domains.
-    """
-    owners = [snapshot.owner(domain) for domain in domains]
-    if len(candidates) == 1:
-        (customer_id,) = candidates
-    else:
-        customer_id = next((owner for owner in owners if owner), "")
-        if not customer_id:
-            return "", Decision(Verdict.REJECT, Reason.CUSTOMER_AMBIGUOUS, sender.source.address)
-        if customer_id not in candidates:
-            return "", Decision(Verdict.REJECT, Reason.FROM_MISMATCH, domains[owners.index(customer_id)])
-    for domain, owner in zip(domains, owners, strict=True):
-        if owner != customer_id and (owner or not _allows_foreign_from(snapshot, sender, customer_id)):
-            return customer_id, Decision(Verdict.REJECT, Reason.FROM_MISMATCH, domain)
-    return customer_id, _SETTLED[sender.is_foreign, sender.reverse_path.is_null]
-
-
-def _allows_foreign_from(snapshot: Snapshot, sender: SenderStanding, customer_id: str) -> bool:
-    customer = snapshot.customer(customer_id)
-    return sender.is_foreign or (customer is not None and customer.allows_foreign_from)
-
-
 # What decisions have in common
 
 
@@ -227,13 +217,6 @@ _NULL_REVERSE_PATH: Final = Decision(Verdict.ACCEPT, Reason.NULL_REVERSE_PATH)
 _POSTMASTER: Final = Decision(Verdict.ACCEPT, Reason.POSTMASTER)
 _NO_REFUSAL: Final = Decision(Verdict.REJECT, Reason.SENDER_NOT_REGISTERED)  # stands beside an acceptance, never told
 
-# By is_foreign and is_null.
-_SETTLED: Final = {
-    (False, False): _DOMAIN_OWN,
-    (True, False): _AUTO_FORWARD,
-    (False, True): _NULL_REVERSE_PATH,
-}
-
 # Reasons that rest on the policy in hand. What a header is like does not depend on it.
 _IDENTITY_REASONS: Final = frozenset(
     (
@@ -242,6 +225,13 @@ _IDENTITY_REASONS: Final = frozenset(
         Reason.OUTBOUND_OFF,
         Reason.FROM_MISMATCH,
         Reason.CUSTOMER_AMBIGUOUS,
+        Reason.TENANT_MISMATCH,
+        Reason.TENANT_UNPROVEN,
+        Reason.RELAYED_MAIL,
+        Reason.SIGNATURE_REQUIRED,
+        Reason.POOL_CONSUMER,
+        Reason.POOL_HIGH_RISK,
+        Reason.POOL_RELAY,
     )
 )
 
@@ -253,17 +243,6 @@ def _unless_stale(decision: Decision, feed_is_current: bool) -> Decision:
     return Decision(Verdict.DEFER, Reason.POLICY_STALE, decision.context)
 
 
-def _not_active(*, has_activating: bool, context: str) -> Decision:
-    if has_activating:
-        return Decision(Verdict.DEFER, Reason.ACTIVATING, context)
-    return Decision(Verdict.REJECT, Reason.OUTBOUND_OFF, context)
-
-
-def _is_activating(snapshot: Snapshot, customer_id: str) -> bool:
-    customer = snapshot.customer(customer_id)
-    return customer is not None and customer.outbound is Outbound.ACTIVATING
-
-
-def _settled(candidates: frozenset[str], decision: Decision) -> Settled:
+def _settled(candidates: Set[str], decision: Decision) -> Settled:
     """A refusal before the From field was asked: the customer is known only if there is just one."""
-    return Settled(decision, next(iter(candidates)) if len(candidates) == 1 else "")
+    return Settled(decision, only_one(candidates))

@@ -14,7 +14,7 @@ from outgate.mail.address import AddressError, canonical_domain
 
 FROM_VALUE_MAX: Final = 16 * 1024  # octets with folds; RFC 5322 has no limit, what people write is below 500
 DOMAINS_MAX: Final = 100  # of mailboxes and routes together
-COMMENT_DEPTH_MAX: Final = 16
+COMMENT_DEPTH_MAX: Final = 16  # comments within comments; deeper ones are refused
 
 
 def read_from(value: bytes) -> tuple[str, ...] | None:

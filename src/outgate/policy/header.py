@@ -61,7 +61,7 @@ def read_header(content_head: bytes, *, is_complete: bool) -> HeaderFacts:
             subject = subject or _text(value)
         else:
             message_id = message_id or _text(value)
-    if not _is_plain(block):
+    if not is_plain(block):
         from_fields = _any_from_fields(block)
     return HeaderFacts(
         tuple(from_fields[:FROM_FIELDS_MAX]),
@@ -80,9 +80,10 @@ _FIELD: Final = re.compile(
     rb"\n(?=[FfMmRrSs])(?i:(received):|(from[^!-~]*+|message-id|subject):([^\r]*+(?:\r\n[ \t][^\r]*+)*+))"
 )
 
-# Some readers end a line at any control octet, or at the line and paragraph separators of Unicode once it is decoded.
+# Some readers end a line at any control octet, or at the line and paragraph separators of Unicode once it is decoded:
+# 85 is "next line" to who takes octets for Latin-1, C2 85 to who takes them for UTF-8.
 _ANY_FROM: Final = re.compile(
-    rb"(?:\A[^!-~]*+|[\x00-\x08\n-\x1f\x7f][\x80-\xff]*+|\xc2\x85|\xe2\x80[\xa8\xa9])from[^!-~]*+:", re.IGNORECASE
+    rb"(?:\A[^!-~]*+|[\x00-\x08\n-\x1f\x7f][\x80-\xff]*+|\x85|\xe2\x80[\xa8\xa9])from[^!-~]*+:", re.IGNORECASE
 )
 
 _CRLF: Final = b"\r\n"
@@ -90,7 +91,7 @@ _BLANKS: Final = (b" ", b"\t")
 _ORDINARY: Final = b"\t" + bytes(range(0x20, 0x7F))
 
 
-def _is_plain(block: bytes) -> bool:
+def is_plain(block: bytes) -> bool:
     """ASCII without control octets, each CR before its LF, no white space in front: all readers read it alike."""
     line_ends = block.translate(None, _ORDINARY)
     lines = len(line_ends) // 2

@@ -1,7 +1,7 @@
 """Whose outbound source an address is: networks of every length, shared and nested ones included."""
 
 from collections.abc import Iterable, Mapping
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 
 from outgate.contract.policy import OutboundSource
@@ -11,6 +11,14 @@ _MAPPED_PREFIX: Final = 96  # leading bits of ::ffff:0:0/96, behind which IPv6 h
 
 Table = dict[int, dict[int, frozenset[str]]]  # prefix length to the leading bits of a network to its holders
 Place = tuple[int, int, int]  # where a network stands: IP version, prefix length, leading bits
+
+
+def is_public(address: str) -> bool:
+    """Is it an address of the public Internet? What is no IP address is not."""
+    try:
+        return ip_address(address).is_global
+    except ValueError:
+        return False
 
 
 class NetworkIndex:
@@ -29,11 +37,15 @@ class NetworkIndex:
             parsed = ip_address(address)
         except ValueError:
             return _NOBODY
-        if isinstance(parsed, IPv6Address):
-            parsed = parsed.ipv4_mapped or parsed
-        number, width = int(parsed), parsed.max_prefixlen
+        return self.holders_of(parsed)
+
+    def holders_of(self, address: IPv4Address | IPv6Address) -> frozenset[str]:
+        """The same, for those who have parsed it."""
+        if isinstance(address, IPv6Address):
+            address = address.ipv4_mapped or address
+        number, width = int(address), address.max_prefixlen
         found = _NOBODY
-        for prefix_length, networks in self._tables[parsed.version].items():
+        for prefix_length, networks in self._tables[address.version].items():
             holders = networks.get(number >> (width - prefix_length))
             if holders is not None:
                 found = found | holders if found else holders
@@ -82,14 +94,14 @@ def _places(sources: Iterable[OutboundSource]) -> tuple[set[Place], tuple[str, .
     unreadable = []
     for source in sources:
         try:
-            places.add(_place(source.network))
+            places.add(place_of(source.network))
         except ValueError:
             unreadable.append(source.network)
     return places, tuple(unreadable)
 
 
-def _place(text: str) -> Place:
-    """Raises: ValueError."""
+def place_of(text: str) -> Place:
+    """Where a network stands; what is IPv4 behind IPv6 is IPv4. Raises: ValueError."""
     network = ip_network(text, strict=False)
     bits = int(network.network_address) >> (network.max_prefixlen - network.prefixlen)
     if network.version == 6 and network.prefixlen >= _MAPPED_PREFIX:

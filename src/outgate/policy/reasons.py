@@ -33,6 +33,7 @@ class Reason(StrEnum):
     POLICY_STALE = "policy-stale"
     RECIPIENT_SPLIT = "recipient-split"
     POSTMASTER_UNSET = "postmaster-unset"
+    RANGES_STALE = "ranges-stale"
     # Limits of a session
     RECIPIENT_LIMIT = "recipient-limit"
     TLS_UNAVAILABLE = "tls-unavailable"
@@ -43,6 +44,7 @@ class Reason(StrEnum):
     LINE_LIMIT = "line-limit"
     NOT_SMTP = "not-smtp"
     TIMED_OUT = "timed-out"
+    TOO_SLOW = "too-slow"
     # Refused for the content
     BARE_LINE_ENDING = "bare-line-ending"
     MESSAGE_TOO_LARGE = "message-too-large"
@@ -53,6 +55,32 @@ class Reason(StrEnum):
     FROM_UNREADABLE = "from-unreadable"
     FROM_MISMATCH = "from-mismatch"
     CUSTOMER_AMBIGUOUS = "customer-ambiguous"
+    # Not proven to be the customer's, from a provider's addresses
+    TENANT_MISMATCH = "tenant-mismatch"
+    TENANT_UNPROVEN = "tenant-unproven"
+    TENANT_UNCONFIRMED = "tenant-unconfirmed"
+    KEY_UNAVAILABLE = "key-unavailable"
+    RELAYED_MAIL = "relayed-mail"
+    SIGNATURE_REQUIRED = "signature-required"
+    POOL_CONSUMER = "pool-consumer"
+    POOL_HIGH_RISK = "pool-high-risk"
+    POOL_RELAY = "pool-relay"
+    # Limits of senders
+    OVER_LIMIT = "over-limit"
+    SLOW_LANE_FULL = "slow-lane-full"
+    SENDER_LOCKED = "sender-locked"
+    INVALID_RECIPIENTS = "invalid-recipients"
+    TOO_MANY_FAILURES = "too-many-failures"
+    # Content
+    CONTENT_MALWARE = "content-malware"
+    CONTENT_PHISHING = "content-phishing"
+    CONTENT_SPAM = "content-spam"
+    CONTENT_ATTACHMENT = "content-attachment"
+    CONTENT_IMPERSONATION = "content-impersonation"
+    CONTENT_DATA_LOSS = "content-data-loss"
+    CONTENT_UNSCANNABLE = "content-unscannable"
+    CONTENT_RULE = "content-rule"
+    SCANNER_UNAVAILABLE = "scanner-unavailable"
     # Not for now
     SPOOL_FULL = "spool-full"
     SPOOL_FAILED = "spool-failed"
@@ -66,12 +94,15 @@ class Reason(StrEnum):
     NEXT_HOP_FORBIDDEN = "next-hop-forbidden"
     NEXT_HOP_LACKS_EXTENSION = "next-hop-lacks-extension"
     NEXT_HOP_TLS = "next-hop-tls"
+    RELAY_LOGIN = "relay-login"
     CONNECTION_LOST = "connection-lost"
     DOMAIN_NOT_FOUND = "domain-not-found"
     DOMAIN_TAKES_NO_MAIL = "domain-takes-no-mail"
     DNS_TROUBLE = "dns-trouble"
     EXPIRED = "expired"
     CONTENT_DAMAGED = "content-damaged"
+    INTERNAL_ERROR = "internal-error"
+    SET_ASIDE = "set-aside"
     DELETED = "deleted"
     HELD = "held"
 
@@ -132,7 +163,7 @@ CATALOGUE: Final[dict[Reason, Entry]] = {
         "2.1.5",
         "domain-own: accepted as mail of your own domain",
         "The reverse-path has a domain of the customer, and the message came from one of the customer's outbound "
-        "sources.",
+        "sources, or with proof from its Microsoft 365 tenant or Google account.",
         "Nothing is to be done.",
     ),
     Reason.AUTO_FORWARD: Entry(
@@ -235,6 +266,17 @@ CATALOGUE: Final[dict[Reason, Entry]] = {
         "Mail came for `postmaster` without a domain. The operator has named no mailbox that it could be sent on to.",
         "Write to the support of your provider. The operator sets `postmaster` in the configuration.",
     ),
+    Reason.RANGES_STALE: Entry(
+        451,
+        "4.7.1",
+        "ranges-stale: [{context}] has a name of Microsoft's but is in no range known here; try again later",
+        "The message came from an address that nobody has declared, and that is not on the list of Microsoft's "
+        "addresses in hand. Its name is Microsoft's, and the list has not been confirmed by its source for weeks, so "
+        "that the address may be a new one.",
+        "Wait: the sending system tries again by itself. The operator finds out why the list of Microsoft's addresses "
+        "cannot be read: `outgate providers` shows when it was last confirmed.",
+        nameless="this address",
+    ),
     # Limits of a session
     Reason.RECIPIENT_LIMIT: Entry(
         452,
@@ -304,6 +346,16 @@ CATALOGUE: Final[dict[Reason, Entry]] = {
         "The sending system was silent for longer than this server waits.",
         "Nothing is to be done: the sending system tries again by itself. If it lasts, look for a firewall "
         "between the two that drops connections. The operator sets `limits.idle_seconds` in the configuration.",
+    ),
+    Reason.TOO_SLOW: Entry(
+        421,
+        "4.4.2",
+        "too-slow: what you send comes in too slowly",
+        "The sending system kept the connection busy without getting on: a command line was not complete in the time "
+        "that this server waits for a command, or content came in at less than 200 octets a second for ten minutes. An "
+        "address that is nobody's declared source has a tenth of these times, and five minutes for everything.",
+        "Nothing is to be done: the sending system tries again by itself. If it lasts, look for an overloaded line "
+        "or a firewall between the two. The operator sets `limits.idle_seconds` in the configuration.",
     ),
     # Refused for the content
     Reason.BARE_LINE_ENDING: Entry(
@@ -389,6 +441,239 @@ CATALOGUE: Final[dict[Reason, Entry]] = {
         nameless="of this message",
     ),
     # Not for now
+    # Not proven to be the customer's, from a provider's addresses
+    Reason.TENANT_MISMATCH: Entry(
+        550,
+        "5.7.1",
+        "tenant-mismatch: {context} belongs to another organisation than the sender; correct the tenant ids, names and "
+        "domains of this customer if they are yours",
+        "The message came from Microsoft's or Google's addresses, which very many organisations share. What it shows "
+        "of the organisation that sent it (tenant id, X-OriginatorOrg, verified DKIM signatures) is not, or not all, "
+        "of the customer whose mail it claims to be. This is what stops one organisation from sending as another.",
+        "If the message is yours, add what the reply names to the settings of the customer: a Microsoft 365 tenant id, "
+        "the name under onmicrosoft.com, or a domain of the tenant that is not registered here. If it is not, somebody "
+        "tried to send in your name, and nothing is to be done.",
+        nameless="what the message shows",
+    ),
+    Reason.TENANT_UNPROVEN: Entry(
+        550,
+        "5.7.1",
+        "tenant-unproven: nothing in the message proves which organisation sent it; switch DKIM signing on for your "
+        "domains",
+        "The message came from Microsoft's or Google's addresses, which very many organisations share. It has neither "
+        "a tenant id nor a verified DKIM signature, made by the server that sent it, of a domain of the customer.",
+        "Switch DKIM signing on for every sending domain in the administration of Microsoft 365 or Google Workspace, "
+        "and publish the keys that it names. In Google Workspace mail without a signature passes only if both its "
+        "reverse-path and its From field are of the customer's domains.",
+    ),
+    Reason.TENANT_UNCONFIRMED: Entry(
+        451,
+        "4.7.1",
+        "tenant-unconfirmed: confirm the Microsoft 365 tenant id of this customer first (seen: {context}); mail waits "
+        "until then",
+        "The customer's mail comes from Microsoft 365, and no tenant id has been confirmed for it yet, or another "
+        "customer claims the same tenant. Until that is settled nothing would tell the customer's mail from that of "
+        "any other tenant that uses its domains.",
+        "Confirm the tenant id under Outbound Smarthost; the ids that were seen are shown there. Mail in between is "
+        "tried again by the sending system. If another customer claims the same tenant, the operator settles whose "
+        "it is.",
+        nameless="none",
+    ),
+    Reason.KEY_UNAVAILABLE: Entry(
+        451,
+        "4.7.5",
+        "key-unavailable: the DKIM key of {context} cannot be looked up now; try again later",
+        "Whose message this is depends on a DKIM signature, and the DNS that has its key does not answer for now.",
+        "Wait: the sending system tries again by itself. If it lasts, check the DNS records of the key: its name is "
+        "the signature's selector, `_domainkey` and the domain.",
+        nameless="the signing domain",
+    ),
+    Reason.RELAYED_MAIL: Entry(
+        550,
+        "5.7.1",
+        "relayed-mail: this message was not sent by somebody signed in to the tenant (AuthAs {context}); send it with "
+        "an account, or allow relayed mail",
+        "The customer accepts only mail of people and programs that are signed in to its Microsoft 365 tenant. This "
+        "message came into the tenant from elsewhere, such as by a connector, and was passed on.",
+        "Have the program that wrote the message sign in, or let the customer allow relayed mail. If nobody knows of "
+        "it, look for a connector in the tenant that accepts mail from too many addresses.",
+        nameless="missing",
+    ),
+    Reason.SIGNATURE_REQUIRED: Entry(
+        550,
+        "5.7.1",
+        "signature-required: no verified DKIM signature of the customer's; switch DKIM signing on in Google Workspace",
+        "The customer demands that each message from Google's addresses has a verified DKIM signature of one of its "
+        "domains, above those of others. This one has none.",
+        "Switch DKIM signing on (Authenticate email) for every sending domain in Google Workspace and publish the key "
+        "that it names. Google's own signature, made where that is off, proves only a domain with one dot and no dash.",
+    ),
+    Reason.POOL_CONSUMER: Entry(
+        550,
+        "5.7.1",
+        "pool-consumer: [{context}] sends for private outlook.com users, never for an organisation; send from your "
+        "Microsoft 365 tenant",
+        "The message came from those of Microsoft's addresses that send for private users of outlook.com. No "
+        "organisation's mail comes from there.",
+        "Send the message from the organisation's Microsoft 365 account. If you did, tell the operator: Microsoft may "
+        "have changed the use of its addresses.",
+        nameless="this address",
+    ),
+    Reason.POOL_HIGH_RISK: Entry(
+        550,
+        "5.7.1",
+        "pool-high-risk: Microsoft sent this by its high-risk pool; see to why it does, or change the setting for this "
+        "pool",
+        "Microsoft 365 sends by its high-risk pool what it takes for spam, notifications that mail could not be "
+        "delivered, and mail of domains without DNS records. Other mail systems often refuse what comes from there, "
+        "so that the customer's setting is not to pass it on, or to hold it.",
+        "Look in Microsoft 365 for restricted users and outbound spam alerts, and check that the sender's domain has "
+        "DNS records. Mail from a system of your own through Microsoft 365 may use this pool without being spam: then "
+        "set the high-risk pool to hold or to deliver after scanning.",
+    ),
+    Reason.POOL_RELAY: Entry(
+        550,
+        "5.7.1",
+        "pool-relay: Microsoft sent this by its relay pool, for it could not prove the sender; see to SPF and DKIM, or "
+        "change the setting for this pool",
+        "Microsoft 365 sends by its relay pool what was forwarded or relayed through a tenant without proof of its "
+        "sender: neither of an accepted domain, nor with SPF or DKIM that passed.",
+        "Have the system that the mail comes from sign it with DKIM, or add its domain to the tenant. Forwards to "
+        "destinations on the Auto Forward list can be let through with a setting of their own, and the relay pool as "
+        "a whole be set to hold or to deliver after scanning.",
+    ),
+    Reason.OVER_LIMIT: Entry(
+        0,
+        "",
+        "over-limit: the sender has sent more than its limit; the message waits for its turn in the slow lane",
+        "The mailbox, domain, customer or source has sent as many messages, or to as many recipients, as its limit "
+        "allows in a time. The message is accepted and waits in the customer's slow lane, which sends it as soon as "
+        "the limit has room again. As the reason of a lock: the mailbox wanted many times its limit, as happens when "
+        "its password was stolen.",
+        "Wait, or have an administrator release the message (`outgate queue release`). If the mailbox must send so "
+        "much, raise its limit or make it exempt. If it should not, look for what sends in its name.",
+    ),
+    Reason.SLOW_LANE_FULL: Entry(
+        451,
+        "4.7.1",
+        "slow-lane-full: {context}; more than its limit is waiting already",
+        "The sender is over its limit, and the slow lane, in which mail above a limit waits, has as many messages or "
+        "octets as it may have. The reply names when the limit has room again.",
+        "Nothing need be done: the sending server tries again. An administrator who sees this often raises the limit "
+        "or looks for what sends so much.",
+        nameless="the sender is over its limit",
+    ),
+    Reason.SENDER_LOCKED: Entry(
+        550,
+        "5.7.1",
+        "sender-locked: {context}; ask your administrator to unlock it",
+        "The mailbox may not send for some time. It wanted many times its limit, or too many of its recipients do not "
+        "exist, or a person locked it. Both are what a stolen password looks like. The customer's administrators were "
+        "told by mail.",
+        "The administrator makes sure that the account is in its owner's hands (new password, no strange rules or "
+        "applications), then unlocks it with `outgate sender unlock`. Without that it is unlocked at the time that "
+        "the reply names.",
+        nameless="this mailbox is locked",
+    ),
+    Reason.INVALID_RECIPIENTS: Entry(
+        0,
+        "",
+        "invalid-recipients: too many recipients of this mailbox do not exist",
+        "The servers of the recipients called too large a share of the mailbox's recipients unknown within an hour. "
+        "The mailbox was locked: lists of made-up or bought addresses look like this.",
+        "Clean the list of addresses, then unlock the mailbox with `outgate sender unlock`.",
+    ),
+    Reason.TOO_MANY_FAILURES: Entry(
+        451,
+        "4.7.1",
+        "too-many-failures: too many messages from {context} could not be proven; come again later",
+        "This source, or this tenant of a cloud, has lately sent many messages whose sender could not be proven. What "
+        "it sends is not looked at for some minutes. Nobody else is affected.",
+        "Look in the record for the refusals of this source and mend their cause; then wait some minutes.",
+        nameless="this source",
+    ),
+    # Content
+    Reason.CONTENT_MALWARE: Entry(
+        550,
+        "5.7.1",
+        "content-malware: {context} carries harmful code; the message was not sent",
+        "Scanning found a program or document that does harm, in the message or in an archive inside it.",
+        "Look at the sender's computer before anything else: who sends this has often been broken into. If the finding "
+        "is wrong, an administrator sees it on the message's page and can tell the operator.",
+        nameless="the message",
+    ),
+    Reason.CONTENT_PHISHING: Entry(
+        550,
+        "5.7.1",
+        "content-phishing: {context} leads people to give away secrets; the message was not sent",
+        "Scanning found a link or page that pretends to be another's, or hides what it does until it is opened.",
+        "Look at the links that the message's page names. If they are your own, an administrator can let such mail "
+        "pass by a rule.",
+        nameless="the message",
+    ),
+    Reason.CONTENT_SPAM: Entry(
+        550,
+        "5.7.1",
+        "content-spam: the message reads like spam; it was not sent",
+        "The text of the message resembles unsolicited bulk mail more than the customer's policy bears.",
+        "Write to fewer people, or in other words. Newsletters are best sent from a service of their own. An "
+        "administrator can raise the threshold under Policies.",
+    ),
+    Reason.CONTENT_ATTACHMENT: Entry(
+        550,
+        "5.7.1",
+        "content-attachment: {context} is of a kind that may not be sent; send it in another way",
+        "The policy of the sender's organisation bans this kind of attachment. What counts is what the file is, not "
+        "what it is called, and files inside archives count too.",
+        "Send the file in another way, such as a link. An administrator can allow the kind under Policies.",
+        nameless="an attachment",
+    ),
+    Reason.CONTENT_IMPERSONATION: Entry(
+        550,
+        "5.7.1",
+        "content-impersonation: the sender's name looks like somebody else's ({context})",
+        "The From field shows the name of one of the customer's own people, or a domain that looks like one of the "
+        "customer's, with an address that is not theirs.",
+        "Use the address that belongs to the name. An administrator can list further addresses of a person under "
+        "Policies.",
+        nameless="the From field",
+    ),
+    Reason.CONTENT_DATA_LOSS: Entry(
+        550,
+        "5.7.1",
+        "content-data-loss: the message holds data that may not leave ({context})",
+        "The policy of the sender's organisation names data that must not be sent by mail, such as card numbers, "
+        "identity numbers, keys or words of its own, and the message holds more of it than is allowed.",
+        "Take the data out, or send it in a protected way. An administrator sees on the message's page what was "
+        "counted, and can change the rule under Policies.",
+        nameless="by the organisation's policy",
+    ),
+    Reason.CONTENT_UNSCANNABLE: Entry(
+        550,
+        "5.7.1",
+        "content-unscannable: {context} cannot be looked into; send it in another way",
+        "Scanning could not look into the whole message: it is nested too deeply, grows too much when it is unpacked, "
+        "is damaged, or has too many parts. What cannot be looked into is never taken for clean.",
+        "Send fewer and plainer attachments. An administrator decides under Policies what becomes of such mail.",
+        nameless="the message",
+    ),
+    Reason.CONTENT_RULE: Entry(
+        550,
+        "5.7.1",
+        "content-rule: a rule of the sender's organisation decided about the message ({context})",
+        "One of the organisation's own rules fits the message, and says what becomes of it.",
+        "Ask an administrator of your organisation: the rule and its purpose stand under Policies.",
+        nameless="see Policies",
+    ),
+    Reason.SCANNER_UNAVAILABLE: Entry(
+        451,
+        "4.7.1",
+        "scanner-unavailable: the message could not be scanned now ({context}); try again later",
+        "A scanner is down or did not answer in time. The customer's policy says what becomes of mail then: it waits "
+        "at the sender (this reply), is held, or goes on unscanned.",
+        "Wait: the sending system tries again by itself. The operator finds the scanner in the health page.",
+        nameless="scanner",
+    ),
     Reason.SPOOL_FULL: Entry(
         452,
         "4.3.1",
@@ -487,6 +772,16 @@ CATALOGUE: Final[dict[Reason, Entry]] = {
         "another TLS setting for it.",
         nameless="the TLS that is required did not come about",
     ),
+    Reason.RELAY_LOGIN: Entry(
+        451,
+        "4.7.8",
+        "relay-login: the sender relay does not take the login ({context})",
+        "A login is set for the sender relay of this domain, and the relay refused it, or offers no way to log in that "
+        "is known here (AUTH PLAIN, AUTH LOGIN). The mail waits; a login is a setting to be mended.",
+        "Test the connection under Sender Relay, and correct user name and password there. Mail that waits is tried "
+        "again by itself, or at once with `outgate queue retry`.",
+        nameless="see the relay's reply",
+    ),
     Reason.CONNECTION_LOST: Entry(
         451,
         "4.4.2",
@@ -538,6 +833,23 @@ CATALOGUE: Final[dict[Reason, Entry]] = {
         "held in the queue, since the disk may be mended or a copy of it be at hand.",
         "If it is urgent, send the message again. The operator checks the disk and the machine's memory, then releases "
         "the message or deletes it.",
+    ),
+    Reason.INTERNAL_ERROR: Entry(
+        451,
+        "4.3.0",
+        "internal-error: a fault in this server; come again later",
+        "Outgate's own code failed over this message, in reception or delivery. Nothing is lost: what was not accepted "
+        "is with its sender, what was is tried again by the schedule.",
+        "The operator finds the place in the log, at `bug`, and reports it to Outgate's makers.",
+    ),
+    Reason.SET_ASIDE: Entry(
+        451,
+        "4.3.0",
+        "set-aside: the worker ended twice while it tried this message; it is held",
+        "A worker process ended, killed or crashed, while it tried this message, and once more when the message was "
+        "tried alone. So that it does not stop the mail of others it is held in the queue.",
+        "The operator looks for the cause in the log, then releases the message or deletes it. If the worker was "
+        "killed by hand or for want of memory the message may be innocent: release it.",
     ),
     Reason.DELETED: Entry(
         0,

@@ -6,7 +6,7 @@ from typing import Final
 
 DEFAULT_INTERVALS_SECONDS: Final = (60.0, 300.0, 900.0, 1_800.0, 3_600.0, 7_200.0, 14_400.0)
 DEFAULT_EXPIRY_SECONDS: Final = 172_800.0  # 2 days
-DEFAULT_JITTER: Final = 0.1
+DEFAULT_JITTER: Final = 0.1  # of a pause, by which it is lengthened or shortened at random
 
 
 @dataclass(frozen=True, slots=True)

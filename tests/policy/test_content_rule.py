@@ -1,0 +1,168 @@
+"""What findings lead to."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from outgate.contract.scanning import (
+    BannedRule,
+    Comparison,
+    Condition,
+    ContentAction,
+    CustomRule,
+    DataRule,
+    Degraded,
+    Field,
+    ScanPolicy,
+    SpamRule,
+)
+from outgate.mail.findings import AttachmentFact, AttachmentGroup, Category, Finding, ScanReport
+from outgate.policy.content_rule import ContentDecision, MessageFacts, decide_content, holds
+from outgate.policy.reasons import Reason
+
+FACTS = MessageFacts("ada@alpha.example", ("bob@beta.example",), "192.0.2.1", "Invoice 7", 5_000, 1.7e9)
+POLICY = ScanPolicy(
+    is_on=True, banned=(BannedRule(AttachmentGroup.EXECUTABLE), BannedRule(AttachmentGroup.MACROS, ContentAction.HOLD))
+)
+DELIVER, HOLD, REJECT = ContentAction
+
+
+def report(*findings: Finding, failed: tuple[str, ...] = ()) -> ScanReport:
+    return ScanReport(findings, failed=failed)
+
+
+def spam(score: int) -> Finding:
+    return Finding(Category.SPAM, "spam", "model", score)
+
+
+@pytest.mark.parametrize(
+    ("findings", "action", "reason"),
+    [
+        ((), DELIVER, None),
+        ((spam(899),), DELIVER, None),
+        ((spam(900),), HOLD, Reason.CONTENT_SPAM),
+        ((spam(990),), REJECT, Reason.CONTENT_SPAM),
+        ((Finding(Category.MALWARE, "clamd", "Eicar"),), REJECT, Reason.CONTENT_MALWARE),
+        ((Finding(Category.ATTACHMENT, "attachments", "macros", place="2/a.docm"),), HOLD, Reason.CONTENT_ATTACHMENT),
+        ((Finding(Category.ATTACHMENT, "attachments", "video"),), DELIVER, None),
+        ((spam(950), Finding(Category.MALWARE, "x", "y")), REJECT, Reason.CONTENT_MALWARE),
+        ((spam(950), Finding(Category.UNSCANNABLE, "mime", "too-deep")), HOLD, Reason.CONTENT_UNSCANNABLE),
+        ((Finding(Category.DATA_LOSS, "data", "card-number", 9),), DELIVER, None),
+    ],
+)
+def test_strictest_finding_decides(findings: tuple[Finding, ...], action: ContentAction, reason: Reason | None) -> None:
+    decision = decide_content(POLICY, report(*findings), FACTS)
+    assert (decision.action, decision.reason) == (action, reason)
+
+
+def test_data_is_counted_over_the_whole_message() -> None:
+    policy = ScanPolicy(is_on=True, data=(DataRule("card-number", 3, REJECT), DataRule("card-number", 2, HOLD)))
+    cards = [Finding(Category.DATA_LOSS, "data", "card-number", 1, place=str(n)) for n in range(3)]
+    assert decide_content(policy, report(*cards[:1]), FACTS).action is DELIVER
+    assert decide_content(policy, report(*cards[:2]), FACTS).action is HOLD
+    assert decide_content(policy, report(*cards), FACTS).action is REJECT
+
+
+def test_nothing_is_done_while_scanning_is_off() -> None:
+    found = report(Finding(Category.MALWARE, "x", "y"), failed=("z",))
+    assert decide_content(ScanPolicy(), found, FACTS) == ContentDecision(DELIVER)
+
+
+@pytest.mark.parametrize(
+    ("mode", "action", "defer"),
+    [(Degraded.DEFER, DELIVER, True), (Degraded.HOLD, HOLD, False), (Degraded.PASS, DELIVER, False)],
+)
+def test_silent_scanner_is_never_clean(mode: Degraded, action: ContentAction, defer: bool) -> None:
+    decision = decide_content(ScanPolicy(is_on=True, degraded=mode), report(failed=("clamd",)), FACTS)
+    assert decision == ContentDecision(action, Reason.SCANNER_UNAVAILABLE, "clamd", defer)
+
+
+def test_what_is_refused_or_held_anyway_waits_for_no_scanner() -> None:
+    assert decide_content(POLICY, report(Finding(Category.MALWARE, "x", "y"), failed=("z",)), FACTS).action is REJECT
+    held = decide_content(POLICY, report(spam(950), failed=("z",)), FACTS)
+    assert (held.action, held.defer) == (HOLD, False)
+
+
+def rule(action: ContentAction, *sections: tuple[Condition, ...], **more: object) -> CustomRule:
+    return CustomRule("r", 1, action, sections, **more)  # type: ignore[arg-type]
+
+
+INVOICE = Condition(Field.SUBJECT, Comparison.STARTS, "invoice")
+TO_BETA = Condition(Field.RECIPIENT, Comparison.ENDS, "@beta.example")
+TO_GAMMA = Condition(Field.RECIPIENT, Comparison.ENDS, "@gamma.example")
+
+
+def test_all_sections_must_hold_and_one_condition_of_each() -> None:
+    both = rule(HOLD, (INVOICE,), (TO_GAMMA, TO_BETA))
+    neither = rule(HOLD, (INVOICE,), (TO_GAMMA,))
+    assert decide_content(ScanPolicy(is_on=True, rules=(both,)), report(), FACTS).reason is Reason.CONTENT_RULE
+    assert decide_content(ScanPolicy(is_on=True, rules=(neither,)), report(), FACTS).reason is None
+
+
+def test_rule_ends_when_it_says_and_can_be_off() -> None:
+    for more, expected in (
+        ({"ends_at": 1.7e9}, DELIVER),
+        ({"ends_at": 1.7e9 + 1}, REJECT),
+        ({"is_on": False}, DELIVER),
+    ):
+        policy = ScanPolicy(is_on=True, rules=(rule(REJECT, (INVOICE,), **more),))
+        assert decide_content(policy, report(), FACTS).action is expected
+
+
+def test_first_rule_by_priority_decides() -> None:
+    late = CustomRule("late", 2, REJECT, ((INVOICE,),))
+    early = CustomRule("early", 1, DELIVER, ((TO_BETA,),))
+    decision = decide_content(ScanPolicy(is_on=True, rules=(late, early)), report(spam(990)), FACTS)
+    assert decision == ContentDecision(DELIVER, Reason.CONTENT_RULE, "early")
+
+
+def test_delivering_rule_lets_malware_pass_only_if_it_says_so() -> None:
+    malware = report(Finding(Category.MALWARE, "x", "y"))
+    assert decide_content(ScanPolicy(is_on=True, rules=(rule(DELIVER, (INVOICE,)),)), malware, FACTS).action is REJECT
+    open_rule = rule(DELIVER, (INVOICE,), may_pass_malware=True)
+    assert decide_content(ScanPolicy(is_on=True, rules=(open_rule,)), malware, FACTS).action is DELIVER
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        (Condition(Field.SENDER, Comparison.IS, "ADA@alpha.example"), True),
+        (Condition(Field.SENDER, Comparison.IS, "ada@alpha.example", negated=True), False),
+        (Condition(Field.SOURCE, Comparison.STARTS, "192.0.2."), True),
+        (Condition(Field.SIZE, Comparison.ABOVE, "4999"), True),
+        (Condition(Field.SIZE, Comparison.BELOW, "5000"), False),
+        (Condition(Field.SIZE, Comparison.IS, "5000"), False),
+        (Condition(Field.HEADER, Comparison.CONTAINS, "urgent", header="X-Priority"), True),
+        (Condition(Field.HEADER, Comparison.CONTAINS, "urgent", header="X-Other"), False),
+        (Condition(Field.ATTACHMENT_NAME, Comparison.ENDS, ".PDF"), True),
+        (Condition(Field.ATTACHMENT_KIND, Comparison.IS, "compressed"), True),
+    ],
+)
+def test_conditions(condition: Condition, expected: bool) -> None:
+    facts = MessageFacts("ada@alpha.example", (), "192.0.2.1", "", 5_000, 0.0, (("x-priority", "1 (Urgent)"),))
+    found = ScanReport(
+        attachments=(AttachmentFact("2", "a.pdf", "pdf", (), 1), AttachmentFact("3", "b", "zip", ("compressed",), 1))
+    )
+    assert holds(condition, found, facts) is expected
+
+
+@given(
+    st.lists(
+        st.builds(
+            Finding,
+            st.sampled_from(Category),
+            st.just("s"),
+            st.text(max_size=8),
+            st.integers(0, 1000),
+        )
+    ),
+    st.lists(st.builds(SpamRule, st.integers(1, 1000), st.sampled_from(ContentAction)), max_size=3),
+    st.booleans(),
+)
+def test_more_findings_never_make_it_milder(findings: list[Finding], rules: list[SpamRule], has_failed: bool) -> None:
+    order = [DELIVER, HOLD, REJECT]
+    policy = ScanPolicy(is_on=True, degraded=Degraded.HOLD, spam=tuple(rules))
+    failed = ("x",) if has_failed else ()
+    fewer = decide_content(policy, report(*findings[:-1], failed=failed), FACTS)
+    more = decide_content(policy, report(*findings, failed=failed), FACTS)
+    assert order.index(more.action) >= order.index(fewer.action)
