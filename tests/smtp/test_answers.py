@@ -1,7 +1,7 @@
 import re
 
 from outgate.mail.reply import Reply
-from outgate.policy.reasons import CATALOGUE, Reason
+from outgate.policy.reasons import CATALOGUE, Reason, reply_of
 from outgate.smtp import answers
 
 REPLIES = {name: value for name, value in vars(answers).items() if isinstance(value, Reply)}
@@ -36,10 +36,12 @@ def test_reason_codes_stand_as_in_the_catalogue() -> None:
         (answers.ENDLESS_LINE, Reason.LINE_LIMIT),
         (answers.NOT_SMTP, Reason.NOT_SMTP),
         (answers.TIMED_OUT, Reason.TIMED_OUT),
+        (answers.TOO_SLOW, Reason.TOO_SLOW),
         (answers.SHUTTING_DOWN, Reason.SHUTTING_DOWN),
     ):
         entry = CATALOGUE[reason]
         assert reply == Reply(entry.code, entry.status, entry.text)
+    assert reply_of(Reason.OVERLOADED) == answers.OVERLOADED
 
 
 def test_greeting_names_the_host_first() -> None:

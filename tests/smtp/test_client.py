@@ -1,9 +1,11 @@
 """The client session around its transactions: greeting, EHLO, STARTTLS, QUIT, time."""
 
+from base64 import b64decode
+
 import pytest
 from tests.support.hop import Hop
 
-from outgate.contract.policy import RelayTls
+from outgate.contract.policy import Login, RelayTls
 from outgate.mail.address import ForwardPath, ReversePath
 from outgate.mail.message import ContentNeeds
 from outgate.smtp import client
@@ -317,3 +319,97 @@ def test_a_whole_dialogue_with_a_hop_that_speaks_no_extension() -> None:
     while out := session.outgoing():
         session.receive(hop.receive(out))
     assert hop.taken[0].content == b"X: 1\r\n.\r\n"
+
+
+# AUTH, RFC 4954
+
+LOGIN = Login("relay-user", "s3cret-\u00fc")
+
+
+def secured(*keywords: str) -> ClientSession:
+    session = ClientSession("outgate.example", RelayTls.OPPORTUNISTIC, LOGIN)
+    talk(session, b"220 hi\r\n", b"250-hop\r\n250 STARTTLS\r\n", b"220 go\r\n")
+    session.tls_established()
+    session.outgoing()
+    session.receive(b"".join(b"250-%b\r\n" % each.encode() for each in ("hop", *keywords)) + b"250 SIZE\r\n")
+    return session
+
+
+def test_login_by_plain_waits_for_the_challenge() -> None:
+    session = secured("AUTH LOGIN PLAIN")
+    assert session.outgoing() == b"AUTH PLAIN\r\n"
+    assert session.is_logging_in
+    assert session.next_event() is None
+    session.receive(b"334 \r\n")
+    assert b64decode(session.outgoing()) == "\0relay-user\0s3cret-\u00fc".encode()
+    session.receive(b"235 2.7.0 welcome\r\n")
+    assert isinstance(session.next_event(), Ready)
+    assert session.is_idle
+
+
+def test_login_by_login_where_it_is_all_there_is() -> None:
+    session = secured("AUTH LOGIN CRAM-MD5")
+    assert session.outgoing() == b"AUTH LOGIN\r\n"
+    session.receive(b"334 VXNlcm5hbWU6\r\n")
+    assert b64decode(session.outgoing()) == b"relay-user"
+    session.receive(b"334 UGFzc3dvcmQ6\r\n")
+    assert b64decode(session.outgoing()) == "s3cret-\u00fc".encode()
+    session.receive(b"235 ok\r\n")
+    assert isinstance(session.next_event(), Ready)
+
+
+@pytest.mark.parametrize(
+    "replies",
+    [
+        (b"250-hop\r\n250 AUTH PLAIN\r\n",),  # no TLS offered
+        (b"250-hop\r\n250-STARTTLS\r\n250 AUTH PLAIN\r\n", b"454 not now\r\n"),
+    ],
+)
+def test_no_password_ever_goes_in_clear(replies: tuple[bytes, ...]) -> None:
+    session = ClientSession("outgate.example", RelayTls.OPPORTUNISTIC, LOGIN)
+    sent = b""
+    for reply in (b"220 hi\r\n", *replies):
+        session.receive(reply)
+        sent += session.outgoing()
+    assert b"AUTH" not in sent
+    assert "451 4.7.4 next-hop-tls" in rejection(session.next_event())
+
+
+def test_login_without_any_tls_at_all_is_refused_by_ourselves() -> None:
+    session = ClientSession("outgate.example", None, LOGIN)
+    session.receive(b"220 hi\r\n")
+    session.receive(b"250-hop\r\n250 AUTH PLAIN\r\n")
+    assert b"AUTH" not in session.outgoing()
+    assert "451 4.7.4" in rejection(session.next_event())
+
+
+def test_relay_that_offers_no_login_defers() -> None:
+    session = secured("AUTH GSSAPI")
+    assert "451 4.7.0 relay-login" in rejection(session.next_event())
+
+
+@pytest.mark.parametrize("reply", [b"535 5.7.8 bad credentials\r\n", b"454 4.7.0 later\r\n", b"504 no\r\n"])
+def test_refused_login_is_a_setting_to_be_mended_and_defers(reply: bytes) -> None:
+    session = secured("AUTH PLAIN")
+    session.receive(b"334 \r\n")
+    session.receive(reply)
+    assert "451 4.7.8 relay-login" in rejection(session.next_event())
+
+
+def test_password_that_is_said_back_is_in_no_reply() -> None:
+    session = secured("AUTH PLAIN")
+    session.receive(b"334 \r\n")
+    session.receive("535 no: s3cret-\u00fc is wrong\r\n".encode())
+    assert "s3cret" not in rejection(session.next_event())
+
+
+def test_endless_challenges_end_the_connection() -> None:
+    session = secured("AUTH PLAIN")
+    session.receive(b"334 \r\n")
+    session.receive(b"334 \r\n")
+    assert "451 4.5.0 connection-lost" in rejection(session.next_event())
+    assert session.is_ended
+
+
+def test_password_is_in_no_text_that_a_login_makes_of_itself() -> None:
+    assert "s3cret" not in f"{LOGIN} {LOGIN!r} {[LOGIN]}"

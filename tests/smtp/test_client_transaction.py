@@ -10,7 +10,7 @@ from tests.support.hop import ALL_EXTENSIONS, Hop, Script
 
 from outgate.mail.address import ForwardPath, ReversePath
 from outgate.smtp.client import ClientSession
-from outgate.smtp.client_events import ContentWanted, Ready, TransactionEnded
+from outgate.smtp.client_events import CONNECTION_LOST, ContentWanted, Ready, TransactionEnded
 from outgate.smtp.client_transaction import ONE_WRITE_MAX
 
 TRACE = b"Received: from a.example\r\n\tby b.example; now\r\n"
@@ -218,6 +218,42 @@ def test_a_connection_that_was_closed_meanwhile_is_told_apart() -> None:
     assert isinstance(ended, TransactionEnded)
     assert not ended.is_heard
     assert ended.reason == "connection-lost"
+
+
+@pytest.mark.parametrize("extra", ["250 2.0.0 once more", "550 5.0.0 no"])
+@pytest.mark.parametrize(
+    ("mode", "verb"),
+    [
+        pytest.param(mode, verb, id=f"{name}-{verb}")
+        for name, mode in MODES.items()
+        for verb in ("MAIL", "RCPT", *(() if "CHUNKING" in mode[0] else ("DATA",)), "END")
+    ],
+)
+def test_more_replies_than_commands_end_the_connection_and_deliver_nothing(
+    mode: tuple[tuple[str, ...], bytes, bool], extra: str, verb: str
+) -> None:
+    """A reply that answers nothing shifts all that follow: the one to RCPT would be taken for that to the content."""
+    extensions, content, in_pieces = mode
+    ordinary = {"MAIL": "250 fine", "RCPT": "250 fine", "DATA": "354 go on", "END": "250 2.0.0 taken"}
+    hop = Hop(extensions, lambda asked, _: f"{ordinary[verb]}\r\n{extra}" if asked == verb else None)
+    session = connect(hop)
+    session.begin(ALICE, RECIPIENTS[:1], TRACE, None if in_pieces else content, content_octets=len(content), needs=0)
+    (ended,) = [event for event in run(session, hop, content) if isinstance(event, TransactionEnded)]
+    assert session.is_ended
+    (reply,) = ended.replies
+    assert not reply.is_positive
+    assert reply.is_transient
+    assert ended.reason == CONNECTION_LOST
+
+
+def test_a_421_behind_the_last_reply_is_only_the_end_of_the_connection() -> None:
+    hop = Hop(BDAT, lambda asked, _: "250 2.0.0 taken\r\n421 4.3.2 enough for now" if asked == "END" else None)
+    session = connect(hop)
+    session.begin(ALICE, RECIPIENTS[:1], TRACE, SMALL, content_octets=len(SMALL), needs=0)
+    (ended,) = run(session, hop)
+    assert isinstance(ended, TransactionEnded)
+    assert ended.replies[0].is_positive
+    assert session.is_ended
 
 
 @pytest.mark.parametrize("extensions", [BDAT, DATA])

@@ -210,6 +210,30 @@ def test_shut_down_between_chunks_waits_for_the_last() -> None:
     assert driven.session.finished
 
 
+@pytest.mark.parametrize("content", [b"DATA\r\nhalf of it", b"BDAT 100\r\nhalf of it"])
+def test_shut_down_cuts_content_that_there_is_no_time_for(content: bytes) -> None:
+    driven = Driven.introduced()
+    driven.say("MAIL FROM:<a@client.example>", "RCPT TO:<b@there.example>")
+    driven.receive(content)
+    driven.replies()
+    driven.session.shut_down()
+    assert driven.replies() == []
+    driven.session.shut_down(cuts_content=True)
+    assert driven.session.finished
+    assert driven.replies() == ["421 4.3.2 shutting-down: this server is about to restart; try again in a minute"]
+    driven.advance()
+    assert driven.receiver.ended == [""]
+
+
+def test_shut_down_that_cuts_content_still_waits_for_the_reply_that_is_due() -> None:
+    session = waiting_session()
+    session.shut_down(cuts_content=True)
+    assert not session.finished
+    session.reply(OK)
+    session.next_event()
+    assert session.outgoing() == OK.octets + answers.SHUTTING_DOWN.octets
+
+
 def test_shut_down_of_a_finished_session_says_nothing_more() -> None:
     driven = Driven.introduced()
     driven.say("QUIT")
@@ -234,6 +258,37 @@ def test_time_out_ends_the_session_but_not_while_a_reply_is_due() -> None:
     session.time_out()
     assert session.outgoing() == OK.octets + answers.TIMED_OUT.octets
     assert session.finished
+
+
+def test_who_is_too_slow_is_told_so() -> None:
+    driven = Driven.introduced()
+    driven.session.receive(b"NO")
+    driven.session.time_out(is_slow=True)
+    assert driven.session.outgoing() == answers.TOO_SLOW.octets
+    assert driven.session.last_reply is answers.TOO_SLOW
+
+
+def test_memory_is_freed_of_who_holds_it_but_a_message_that_is_complete_gets_its_reply() -> None:
+    session = waiting_session()
+    session.receive(b"NOOP\r\n" * 1000)
+    session.shed()
+    assert session.buffered_octets == 0
+    session.receive(b"NOOP\r\n" * 1000)
+    assert session.buffered_octets == 0
+    session.reply(OK)
+    assert session.next_event() is not None  # the end of the transaction
+    assert session.outgoing() == OK.octets + answers.OVERLOADED.octets
+    assert session.finished
+
+
+def test_memory_is_freed_of_who_sends_content() -> None:
+    driven = Driven.introduced()
+    driven.say("MAIL FROM:<a@client.example>", "RCPT TO:<b@there.example>", "DATA")
+    driven.receive(b"x" * 1000)
+    driven.session.shed()
+    assert driven.session.outgoing() == answers.OVERLOADED.octets
+    assert driven.session.finished
+    assert driven.session.buffered_octets == 0
 
 
 def test_peer_that_closes_still_gets_the_replies_that_are_due() -> None:

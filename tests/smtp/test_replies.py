@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outgate.smtp.replies import REPLY_LINE_MAX, REPLY_LINES_MAX, PeerReply, ReplyReader
+from outgate.smtp.replies import ENDLESS_LINE_MAX, REPLY_LINE_MAX, REPLY_LINES_MAX, PeerReply, ReplyReader
 
 
 def read(octets: bytes, chunk_octets: int = 0) -> tuple[list[PeerReply], bytes]:
@@ -74,9 +74,21 @@ def test_a_line_that_is_too_long_is_cut(chunk_octets: int) -> None:
     assert [len(reply.texts[0]) for reply in replies] == [REPLY_LINE_MAX - 4, 2]
 
 
+@pytest.mark.parametrize("chunk_octets", [0, 1000, 4096])
+@pytest.mark.parametrize("end", [b"\r\n", b""])
+def test_a_line_without_end_garbles(chunk_octets: int, end: bytes) -> None:
+    line = b"250 " + b"x" * (ENDLESS_LINE_MAX - 6)  # and a CR, which may come before its LF
+    replies, garbled = read((line + b"\r\n") * 3, chunk_octets)
+    assert not garbled
+    assert len(replies) == 3
+    replies, garbled = read(b"250 fine\r\n" + line + b"xxx" + end, chunk_octets)
+    assert garbled == b"(a line without end)"
+    assert len(replies) == 1
+
+
 def test_what_is_buffered_is_bounded_however_long_a_line_goes_on() -> None:
     reader = ReplyReader()
-    for _ in range(1000):
+    for _ in range(ENDLESS_LINE_MAX // 10_000):
         reader.receive(b"2" * 10_000)
         assert reader.next_reply() is None
         assert len(reader._unread) <= REPLY_LINE_MAX
@@ -137,3 +149,8 @@ def test_unread_octets_are_seen() -> None:
     reader.receive(b"250-more to come\r\n")
     assert reader.next_reply() is None
     assert [*seen, reader.has_unread] == [True, False, True]
+
+
+def test_what_turns_or_breaks_lines_is_never_shown() -> None:
+    ((reply,), _) = read("550 5.1.1 a\u202eb\u2028c\u200bd\x1b[2J\r\n".encode())
+    assert str(reply.reply()) == "550 5.1.1 a b c d [2J"

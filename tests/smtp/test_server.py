@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 from tests.support.smtp import DEFAULTS, Delivered, Driven
 
 from outgate.mail.address import NULL_REVERSE_PATH
+from outgate.smtp import answers, server
 from outgate.smtp.content import CONTENT_PIECE_MAX
 from outgate.smtp.dialogue import BUFFERED_MAX
 from outgate.smtp.events import Body, MailReceived
 from outgate.smtp.incoming import COMMAND_LINE_MAX, ENDLESS_LINE_MAX
-from outgate.smtp.server import FOREIGN, NOT_OFFERED, RECIPIENTS_DEFAULT
+from outgate.smtp.server import FOREIGN, NOT_OFFERED, RECIPIENTS_DEFAULT, SKIPPED_MAX
 
 ENVELOPE = ("MAIL FROM:<a@client.example>", "RCPT TO:<b@there.example>")
 REPLY_LINE = re.compile(r"[2-5]\d\d[ -](?:([245])\.\d+\.\d+ )?[ -~]*")
@@ -96,6 +97,43 @@ def test_too_large_content_is_told_at_once_so_that_what_was_kept_of_it_can_go() 
     driven.receive(b"\r\n.\r\n")
     assert driven.replies()[-1].startswith("552 5.3.4 message-too-large")
     assert driven.receiver.ended == ["message-too-large"]
+
+
+def test_content_without_an_end_is_not_read_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "SKIPPED_MAX", 1000)
+    driven = ready_for_content(size_max_octets=100)
+    driven.say("DATA")
+    driven.receive(b"x" * 1100)
+    assert driven.session.outgoing() == b""
+    driven.receive(b"x")
+    assert driven.replies() == [str(answers.TOO_LARGE)]
+    assert driven.session.finished
+    assert driven.receiver.ended == ["message-too-large"]
+
+
+def test_a_chunk_beyond_all_measure_is_not_read() -> None:
+    driven = ready_for_content(size_max_octets=100)
+    driven.say(f"BDAT {100 + SKIPPED_MAX + 1}")
+    assert driven.session.last_reply is answers.TOO_LARGE
+    assert driven.session.finished
+
+
+def test_progress_is_that_of_the_content_under_way() -> None:
+    driven = ready_for_content(size_max_octets=100)
+    seen = [driven.session.content_progress]
+    for octets in (
+        b"DATA\r\n",
+        b"x" * 60,
+        b"x" * 60,
+        b"x" * 60,  # what is skipped counts too: it is being sent
+        b"\r\n.\r\n",
+        b"BDAT 70\r\n" + b"x" * 20,  # refused, there is no transaction
+    ):
+        driven.receive(octets)
+        seen.append(driven.session.content_progress)
+    assert [octets for _, octets in seen] == [0, 0, 60, 120, 180, 0, 20]
+    assert len({id(content) for content, _ in seen}) == 3  # none, that of DATA, that of BDAT
+    assert len({id(content) for content, _ in seen[1:5]}) == 1
 
 
 def test_too_large_content_outweighs_bare_line_endings_however_it_is_cut() -> None:
@@ -220,6 +258,19 @@ def test_malformed_recipients_weigh_little() -> None:
     for _ in range(DEFAULTS.idle_commands_max):
         driven.say("RCPT TO:<not an address>")
     assert driven.session.finished
+
+
+@pytest.mark.parametrize("recipient", ["refuse", "later"])
+def test_harvest_of_recipients_ends(recipient: str) -> None:
+    driven = Driven.introduced(idle_commands_max=5)  # EHLO was the first
+    driven.say("MAIL FROM:<a@client.example>")
+    for _ in range(4):
+        assert driven.say(f"RCPT TO:<{recipient}@there.example>")[0][0] in "45"
+    assert driven.say(f"RCPT TO:<{recipient}@there.example>") == [
+        "421 4.7.0 idle-limit: too many commands without mail"
+    ]
+    assert driven.session.finished
+    assert driven.receiver.ended == [""]
 
 
 @pytest.mark.parametrize("command", ["NOOP", "RSET", "VRFY a", "HELP", "EHLO client.example", "STARTTLS"])

@@ -74,6 +74,8 @@ TOO_MUCH_AHEAD: Final = Reply(421, "4.7.0", "sent-ahead: too much sent without w
 ENDLESS_LINE: Final = Reply(421, "4.7.0", "line-limit: endless command line")
 NOT_SMTP: Final = Reply(421, "4.7.0", "not-smtp: this is SMTP, and you are speaking something else")
 TIMED_OUT: Final = Reply(421, "4.4.2", "timed-out: waited too long for you")
+TOO_SLOW: Final = Reply(421, "4.4.2", "too-slow: what you send comes in too slowly")
+OVERLOADED: Final = Reply(421, "4.3.2", "overloaded: too busy now; try again later")
 SHUTTING_DOWN: Final = Reply(421, "4.3.2", "shutting-down: this server is about to restart; try again in a minute")
 
 

@@ -4,15 +4,16 @@ The driver passes octets in (`receive`, `receive_end`) and out (`outgoing`), tak
 when no reply came for `patience_seconds`. No argument ever carries a CR or LF, nothing of the time before TLS is
 remembered behind it (RFC 3207 §4.2), and no content is converted.
 
-RFC 5321, 1870, 2920, 3030, 3207, 6152, 6531.
+RFC 5321, 1870, 2920, 3030, 3207, 4954, 6152, 6531.
 """
 
+from binascii import b2a_base64
 from collections import deque
 from collections.abc import Sequence
 from enum import Enum
 from typing import Final
 
-from outgate.contract.policy import RelayTls
+from outgate.contract.policy import Login, RelayTls
 from outgate.mail.address import ForwardPath, ReversePath
 from outgate.mail.message import ContentNeeds
 from outgate.mail.reply import Reply
@@ -22,6 +23,7 @@ from outgate.smtp.client_events import (
     LACKS_EXTENSION,
     NEXT_HOP_REFUSED,
     NEXT_HOP_TLS,
+    RELAY_LOGIN,
     ContentWanted,
     Event,
     Ready,
@@ -34,9 +36,10 @@ from outgate.smtp.extensions import NO_EXTENSIONS, Extensions, read_extensions
 from outgate.smtp.replies import PeerReply, ReplyReader
 
 # How long to wait for each reply, RFC 5321 §4.5.3.2. Seconds. Those of transactions stand in `client_transaction`.
-GREETING_SECONDS: Final = 300.0
+GREETING_SECONDS: Final = 300.0  # for the greeting
 HELLO_SECONDS: Final = 300.0  # EHLO and HELO, which the RFC leaves open: like MAIL
-STARTTLS_SECONDS: Final = 120.0
+AUTH_SECONDS: Final = 120.0  # for each reply to AUTH, which RFC 4954 leaves open
+STARTTLS_SECONDS: Final = 120.0  # for the reply to STARTTLS, which the RFC leaves open: like DATA
 QUIT_SECONDS: Final = 5.0  # nothing depends on the 221
 
 
@@ -45,6 +48,7 @@ class _Phase(Enum):
     EHLO = "at EHLO"
     HELO = "at HELO"
     STARTTLS = "at STARTTLS"
+    AUTH = "at AUTH"
     HANDSHAKE = "in the TLS handshake"
     IDLE = "between messages"
     TRANSACTION = "in a transaction"
@@ -55,12 +59,14 @@ class _Phase(Enum):
 _PATIENCE: Final = {
     _Phase.GREETING: GREETING_SECONDS,
     _Phase.STARTTLS: STARTTLS_SECONDS,
+    _Phase.AUTH: AUTH_SECONDS,
     _Phase.QUITTING: QUIT_SECONDS,
 }
 
 
 class ClientSession:
-    """hello_name: what EHLO says. tls: what is wanted of STARTTLS; None: not even where it is offered.
+    """hello_name: what EHLO says. tls: what is wanted of STARTTLS; None: not even where it is offered. login: who we
+    say we are, never before TLS.
 
     Raises: ValueError if `hello_name` is nothing that a command can carry.
     """
@@ -70,6 +76,8 @@ class ClientSession:
         "_hello_name",
         "_is_reset_due",
         "_is_secured",
+        "_login",
+        "_login_answers",
         "_outgoing",
         "_phase",
         "_reader",
@@ -78,11 +86,13 @@ class ClientSession:
         "extensions",
     )
 
-    def __init__(self, hello_name: str, tls: RelayTls | None = None) -> None:
+    def __init__(self, hello_name: str, tls: RelayTls | None = None, login: Login | None = None) -> None:
         if not hello_name.isascii() or not hello_name.isprintable() or " " in hello_name or not hello_name:
             raise ValueError(f"{hello_name!r} cannot be said in EHLO")
         self._hello_name = hello_name
         self._tls = tls
+        self._login = login
+        self._login_answers: list[bytes] = []  # to the challenges that are still to come
         self._is_secured = False
         self._phase = _Phase.GREETING
         self._reader = ReplyReader()
@@ -114,6 +124,11 @@ class ClientSession:
     def is_in_envelope(self) -> bool:
         """Is a transaction under way, and not all of its envelope answered?"""
         return self._transaction is not None and self._transaction.is_in_envelope
+
+    @property
+    def is_logging_in(self) -> bool:
+        """Then what is sent is a secret."""
+        return self._phase is _Phase.AUTH
 
     @property
     def patience_seconds(self) -> float:
@@ -250,7 +265,7 @@ class ClientSession:
         self._phase = _Phase.QUITTING
         self._outgoing.append(b"QUIT\r\n")
 
-    # Greeting, EHLO, STARTTLS
+    # Greeting, EHLO, STARTTLS, AUTH
 
     @property
     def _stage(self) -> str:
@@ -261,6 +276,8 @@ class ClientSession:
         phase = self._phase
         if phase is _Phase.IDLE or phase is _Phase.QUITTING:
             self._phase = _Phase.ENDED  # 221; or 421, or nonsense, to nothing that was asked
+        elif phase is _Phase.AUTH:
+            self._log_in_further(reply)
         elif reply.is_intermediate:
             self._lose(events.no_reply(b"%d" % reply.code, self._stage))
         elif reply.code == 421:
@@ -288,11 +305,14 @@ class ClientSession:
 
     def _hello_done(self) -> None:
         if self._is_secured or self._tls is None:
-            self._become_ready()
+            if self._login is None:
+                self._become_ready()
+            else:
+                self._log_in(self._login)
         elif self.extensions.starttls:
             self._phase = _Phase.STARTTLS
             self._outgoing.append(b"STARTTLS\r\n")
-        elif self._tls is RelayTls.OPPORTUNISTIC:
+        elif self._tls is RelayTls.OPPORTUNISTIC and self._login is None:
             self._become_ready()
         else:
             self._reject(events.TLS_NOT_OFFERED, NEXT_HOP_TLS)
@@ -305,10 +325,49 @@ class ClientSession:
             else:
                 self._phase = _Phase.HANDSHAKE
                 self._events.append(TlsAgreed())
-        elif self._tls is RelayTls.OPPORTUNISTIC:
+        elif self._tls is RelayTls.OPPORTUNISTIC and self._login is None:
             self._become_ready()
         else:
             self._reject(events.TLS_REFUSED, NEXT_HOP_TLS)
+
+    # AUTH, RFC 4954
+
+    def _log_in(self, login: Login) -> None:
+        if not self._is_secured:  # a password in clear is everybody's
+            self._reject(events.TLS_NOT_OFFERED, NEXT_HOP_TLS)
+            return
+        name, password = login.name.encode(), login.password.encode()
+        if self.extensions.auth_plain:  # RFC 4616: authorization identity (none), name, password
+            command, answers = b"AUTH PLAIN", [b2a_base64(b"\0" + name + b"\0" + password, newline=False)]
+        elif self.extensions.auth_login:
+            command = b"AUTH LOGIN"
+            answers = [b2a_base64(name, newline=False), b2a_base64(password, newline=False)]
+        else:
+            self._reject(events.LOGIN_NOT_OFFERED, RELAY_LOGIN)
+            return
+        self._phase = _Phase.AUTH
+        self._login_answers = answers
+        self._outgoing.append(command + b"\r\n")
+
+    def _log_in_further(self, reply: PeerReply) -> None:
+        if reply.code == 421:
+            self._reject(reply.reply(), "")
+        elif reply.is_completion:
+            self._login_answers.clear()
+            self._become_ready()
+        elif reply.code == 334 and self._login_answers:
+            self._outgoing.append(self._login_answers.pop(0) + b"\r\n")
+        elif reply.is_intermediate:  # more than the mechanism has to say: RFC 4954 §4 lets us give up by "*"
+            self._reject(events.no_reply(b"%d" % reply.code, self._stage), CONNECTION_LOST)
+        else:
+            self._reject(events.login_refused(self._without_secret(reply.reply())), RELAY_LOGIN)
+
+    def _without_secret(self, reply: Reply) -> Reply:
+        """A next hop that says our password back must not bring it into any record."""
+        login = self._login
+        if login is None or not any(login.password in line for line in reply.lines):
+            return reply
+        return Reply(reply.code, reply.status, *[line.replace(login.password, "***") for line in reply.lines])
 
     def _become_ready(self) -> None:
         self._phase = _Phase.IDLE
@@ -321,11 +380,18 @@ class ClientSession:
     # Transactions
 
     def _take_turn(self, transaction: ClientTransaction, turn: Turn, reply: PeerReply) -> None:
-        if turn is Turn.WANTS_CONTENT:
-            self._events.append(ContentWanted())
-        elif turn is Turn.NONSENSE:
+        if turn is Turn.NONSENSE:
+            if reply.is_completion:
+                transaction.doubt()  # one more than commands, it seems
             self._lose(events.no_reply(b"%d" % reply.code, transaction.stage))
-        else:
+        elif self._reader.has_unread and self._reader.next_code != 421:
+            # All that was said is answered, and yet there is more: nobody can tell what this reply was the answer to.
+            transaction.doubt()
+            self._outgoing.clear()
+            self._lose(events.no_reply(b"more replies than commands", transaction.stage))
+        elif turn is Turn.WANTS_CONTENT:
+            self._events.append(ContentWanted())
+        elif turn is Turn.ENDED:
             if transaction.is_streaming:  # refused ahead of time: what is left of the content cannot be taken back
                 self._phase = _Phase.ENDED
             self._end(transaction, transaction.final, "")

@@ -15,6 +15,7 @@ CONNECTION_LOST: Final = "connection-lost"
 LACKS_EXTENSION: Final = "next-hop-lacks-extension"
 NEXT_HOP_REFUSED: Final = "next-hop-refused"
 NEXT_HOP_TLS: Final = "next-hop-tls"
+RELAY_LOGIN: Final = "relay-login"
 
 
 class Ready(Struct, frozen=True):
@@ -80,13 +81,25 @@ TLS_NOT_OFFERED: Final = Reply(451, "4.7.4", f"{NEXT_HOP_TLS}: TLS is required a
 TLS_REFUSED: Final = Reply(451, "4.7.4", f"{NEXT_HOP_TLS}: TLS is required and the next hop refused to begin it")
 TLS_INJECTION: Final = Reply(451, "4.7.5", f"{NEXT_HOP_TLS}: plain text came behind the reply to STARTTLS")
 
+# A login is a setting to be mended, no reason to return anybody's mail: always for now. RFC 4954 §6.
+LOGIN_NOT_OFFERED: Final = Reply(
+    451, "4.7.0", f"{RELAY_LOGIN}: a login is set for the relay, and it offers neither AUTH PLAIN nor AUTH LOGIN"
+)
+
+
+def login_refused(reply: Reply) -> Reply:
+    """reply: the next hop's, which may say anything."""
+    return Reply(451, "4.7.8", f"{RELAY_LOGIN}: the relay does not take the login: {reply}")
+
+
 LACKS_SMTPUTF8: Final = Reply(
     550, "5.6.7", f"{LACKS_EXTENSION}: the message needs SMTPUTF8, which the next hop does not offer"
 )
 LACKS_CHUNKING: Final = Reply(
     550,
     "5.6.1",
-    f"{LACKS_EXTENSION}: the content has bare line endings and needs CHUNKING, which the next hop does not offer",
+    f"{LACKS_EXTENSION}: the content has bare line endings, or a NUL before a dot, and so needs CHUNKING, which the "
+    "next hop does not offer",
 )
 LACKS_8BITMIME: Final = Reply(
     550, "5.6.3", f"{LACKS_EXTENSION}: the content is 8-bit and needs 8BITMIME, which the next hop does not offer"

@@ -17,9 +17,9 @@ from outgate.smtp.stuffing import DotStuffer, stuff
 
 # How long to wait for each reply, RFC 5321 §4.5.3.2. Seconds.
 RESET_SECONDS: Final = 300.0  # which the RFC leaves open: like MAIL
-MAIL_SECONDS: Final = 300.0
-RCPT_SECONDS: Final = 300.0
-DATA_SECONDS: Final = 120.0
+MAIL_SECONDS: Final = 300.0  # for the reply to MAIL
+RCPT_SECONDS: Final = 300.0  # for the reply to each RCPT
+DATA_SECONDS: Final = 120.0  # for the 354
 BLOCK_SECONDS: Final = 180.0  # for the next hop to take the next piece of content
 END_OF_DATA_SECONDS: Final = 600.0  # shorter would duplicate mail: the next hop may be about to say 250
 
@@ -30,9 +30,10 @@ class Turn(Enum):
     """What a reply led to."""
 
     GOES_ON = 0
-    WANTS_CONTENT = 1  # in pieces, by `send_content`
-    ENDED = 2  # see `final`
-    NONSENSE = 3  # a reply that answers nothing: the connection is no use
+    ASKED = 1  # all that was said is answered, and the next has been said
+    WANTS_CONTENT = 2  # the same, and what comes next is the content in pieces, by `send_content`
+    ENDED = 3  # see `final`
+    NONSENSE = 4  # a reply that answers nothing: the connection is no use
 
 
 class ClientTransaction:
@@ -104,6 +105,11 @@ class ClientTransaction:
         if refusals is None:
             return (final,) * len(self._paths)
         return tuple([refusals.get(place, final) for place in range(len(self._paths))])
+
+    def doubt(self) -> None:
+        """The replies so far may have been about something else: no refusal is believed."""
+        self._mail_refusal = None
+        self._refusals = None
 
     @property
     def stage(self) -> str:
@@ -189,7 +195,7 @@ class ClientTransaction:
         else:
             command = "DATA\r\n"
         self._outgoing.append(command.encode())
-        return Turn.GOES_ON
+        return Turn.ASKED
 
     def _send_whole_content(self) -> Turn:
         """Trace and content, or the wish for the content."""
@@ -205,7 +211,7 @@ class ClientTransaction:
             self._outgoing.append(content)
         else:
             self._outgoing += (stuff(content), b".\r\n")
-        return Turn.GOES_ON
+        return Turn.ASKED
 
     # What is heard
 
@@ -247,7 +253,7 @@ class ClientTransaction:
             return self._send_whole_content()
         # Nobody is to have it, and the next hop waits for content all the same: RFC 2920 §3.1.
         self._outgoing.append(b".\r\n")
-        return Turn.GOES_ON
+        return Turn.ASKED
 
     def _hear_last(self, reply: PeerReply) -> Turn:
         if reply.is_intermediate or (reply.is_completion and self.is_streaming):

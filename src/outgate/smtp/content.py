@@ -128,7 +128,7 @@ class DataContent(_Collected):
     def _skip(self, octets: bytes, start: int, moved: int) -> int:
         end = _END_OF_DATA.search(octets, start)
         if end is None:
-            self._hold(octets, start)
+            self.size_octets += self._hold(octets, start) - start
             return -1
         return end.end() + moved
 

@@ -29,7 +29,8 @@ class Reading(Enum):
 
 
 class Dialogue(ABC):
-    """Public attributes are for reading. finished: close, after what `outgoing` gives has been sent."""
+    """Public attributes are for reading. finished: close, after what `outgoing` gives has been sent. last_reply: what
+    ended it from our side."""
 
     __slots__ = (
         "_due",
@@ -46,11 +47,13 @@ class Dialogue(ABC):
         "_pending",
         "_reading",
         "finished",
+        "last_reply",
         "tls_active",
     )
 
     def __init__(self, greeting: Reply, *, errors_max: int, idle_commands_max: int, tls_active: bool) -> None:
         self.finished = False
+        self.last_reply: Reply | None = None
         self.tls_active = tls_active
         self._greeting = greeting
         self._errors_max = errors_max
@@ -159,16 +162,29 @@ class Dialogue(ABC):
         self.tls_active = True
         self._reading = Reading.COMMANDS
 
-    def time_out(self) -> None:
-        """The peer has been silent for too long. Does nothing while a reply is due: then the silence is ours."""
+    def time_out(self, *, is_slow: bool = False) -> None:
+        """The peer has been silent for too long, or `is_slow`. Does nothing while a reply is due: then the silence is
+        ours."""
         if self._due is None and not self.finished:
-            self._tell(self._leave(answers.TIMED_OUT))
+            self._tell(self._leave(answers.TOO_SLOW if is_slow else answers.TIMED_OUT))
 
-    def shut_down(self) -> None:
-        """End the session: at once, or after the reply that is due, or after the content that is under way."""
+    def shed(self) -> None:
+        """Give up what is held, for want of memory. A message whose reply is due is not touched, only what came behind
+        it: to end there would send the message twice."""
+        if self._due is None:
+            self._tell(self._leave(answers.OVERLOADED))
+        else:
+            self._incoming.clear()
+            self._farewell = answers.OVERLOADED
+
+    def shut_down(self, *, cuts_content: bool = False) -> None:
+        """End the session: at once, or after the reply that is due, or after the content that is under way.
+
+        cuts_content: there is no more time to wait for that; the peer keeps the message.
+        """
         if self.finished:
             return
-        if self._due is None and not self.is_receiving_content:
+        if self._due is None and (cuts_content or not self.is_receiving_content):
             self._tell(self._leave(answers.SHUTTING_DOWN))
         elif self._farewell is None:
             self._farewell = answers.SHUTTING_DOWN
@@ -183,6 +199,11 @@ class Dialogue(ABC):
     @abstractmethod
     def is_receiving_content(self) -> bool:
         """Octets of a message are expected, be it to be dropped; also between its chunks."""
+
+    @property
+    @abstractmethod
+    def content_progress(self) -> tuple[object, int]:
+        """For who watches the pace: the content under way, and its octets so far; (None, 0) where there is none."""
 
     @property
     @abstractmethod
@@ -210,6 +231,7 @@ class Dialogue(ABC):
     def _finish(self, reply: Reply) -> Event | None:
         """`reply` is the last one."""
         self._outgoing.append(reply.octets)
+        self.last_reply = reply
         return self._close()
 
     def _close(self) -> Event | None:

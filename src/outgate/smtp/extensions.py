@@ -16,6 +16,8 @@ class Extensions(Struct, frozen=True):
     smtputf8: bool = False  # RFC 6531
     chunking: bool = False  # RFC 3030
     starttls: bool = False  # RFC 3207
+    auth_plain: bool = False  # RFC 4954, mechanism of RFC 4616
+    auth_login: bool = False  # a mechanism that has no RFC, which older servers offer alone
 
 
 NO_EXTENSIONS: Final = Extensions()
@@ -40,6 +42,10 @@ def read_extensions(texts: Sequence[bytes]) -> Extensions:
             parameters = parameters.strip()
             if parameters.isdigit() and len(parameters) <= 20:  # RFC 1870 §3: at most 20 digits
                 size_max = int(parameters)
+        elif keyword == b"AUTH":
+            mechanisms = parameters.split()
+            found["auth_plain"] = b"PLAIN" in mechanisms
+            found["auth_login"] = b"LOGIN" in mechanisms
         elif (name := _FIELDS.get(keyword)) is not None:
             found[name] = True
     return Extensions(size_max=size_max, **found)

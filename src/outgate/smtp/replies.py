@@ -14,11 +14,11 @@ from msgspec import Struct
 from outgate.mail.reply import Reply
 
 REPLY_LINE_MAX: Final = 4_096  # octets of one line that are kept; RFC 5321 §4.5.3.1.5 allows 512
+ENDLESS_LINE_MAX: Final = 1024 * 1024  # octets of one line, of which most are cut; more is no reply, a limit of ours
 REPLY_LINES_MAX: Final = 128  # lines of one reply; the longest EHLO replies seen have some 30
 
 _CODES: Final = {b"%d" % code: code for code in range(200, 600)}
 _STATUS: Final = re.compile(r"([245])\.(\d{1,3})\.(\d{1,3})(?:[ \t]+|$)", re.ASCII)  # RFC 3463 §2
-_CONTROLS: Final = dict.fromkeys((*range(32), *range(127, 160)), " ")
 
 
 class PeerReply(Struct, frozen=True, gc=False):
@@ -54,10 +54,11 @@ class ReplyReader:
     """Takes octets, gives replies. At most one line and one read are buffered, if every read is followed by a call of
     `next_reply` until that says None."""
 
-    __slots__ = ("_start", "_texts", "_unread", "garbled")
+    __slots__ = ("_cut_octets", "_start", "_texts", "_unread", "garbled")
 
     def __init__(self) -> None:
         self._unread = b""
+        self._cut_octets = 0  # of the line in `_unread` that has no end yet
         self._start = 0  # of the octets in `_unread` that no reply was made of yet
         self._texts: list[bytes] = []  # of a reply whose last line has not come
         self.garbled = b""  # the beginning of what was no reply; from then on nothing is read
@@ -66,6 +67,11 @@ class ReplyReader:
     def has_unread(self) -> bool:
         """Did octets come behind the last reply that was taken?"""
         return self._start < len(self._unread) or bool(self._texts)
+
+    @property
+    def next_code(self) -> int:
+        """Of what is unread; 0 if that is not known yet, or no code."""
+        return _CODES.get(self._unread[self._start : self._start + 3], 0)
 
     def receive(self, octets: bytes) -> None:
         if self._start < len(self._unread):
@@ -80,8 +86,11 @@ class ReplyReader:
             end = unread.find(b"\n", start)
             if end < 0:
                 # The head of the line stays; what exceeds it is dropped as it comes, up to the line's end.
-                self._unread = unread[start : start + REPLY_LINE_MAX]
+                kept = self._unread = unread[start : start + REPLY_LINE_MAX]
                 self._start = 0
+                self._cut_octets += len(unread) - start - len(kept)
+                if self._cut_octets + len(kept) > ENDLESS_LINE_MAX:
+                    self.garbled = _ENDLESS_LINE
                 return None
             self._start = end + 1
             if unread[end - 1 : end] == b"\r" and end > start:
@@ -92,6 +101,10 @@ class ReplyReader:
                 self.garbled = unread[start : min(end, start + 80)] or b"(an empty line)"
                 return None
             if end - start > REPLY_LINE_MAX:
+                if self._cut_octets + end - start > ENDLESS_LINE_MAX:
+                    self.garbled = _ENDLESS_LINE
+                    return None
+                self._cut_octets = 0
                 end = start + REPLY_LINE_MAX
             text = unread[start + 4 : end]
             if separator == _SPACE:
@@ -106,14 +119,18 @@ class ReplyReader:
         return None
 
 
+_ENDLESS_LINE: Final = b"(a line without end)"
 _SPACE: Final = ord(" ")
 _HYPHEN: Final = ord("-")
 
 
 def _readable(text: bytes) -> str:
-    """For logs, DSNs and terminals: no control characters, whatever the peer sent."""
+    """For logs, DSNs and terminals: no control characters, and nothing that turns or breaks lines, whatever the peer
+    sent."""
     readable = text.decode("utf-8", "replace")
-    return readable if readable.isprintable() else readable.translate(_CONTROLS).strip()
+    if readable.isprintable():
+        return readable
+    return "".join([character if character.isprintable() else " " for character in readable]).strip()
 
 
 def _without_status(text: str) -> str:

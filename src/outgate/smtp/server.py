@@ -28,6 +28,9 @@ SIZE_DEFAULT: Final = 157_286_400  # octets of a message (150 MiB); a size of ou
 RECIPIENTS_DEFAULT: Final = 1_000  # of one transaction; RFC 5321 §4.5.3.1.8 demands 100
 ERRORS_DEFAULT: Final = 20  # commands in error between two accepted messages; a limit of ours
 IDLE_COMMANDS_DEFAULT: Final = 100  # commands that bring no mail, between two accepted messages; a limit of ours
+SKIPPED_MAX: Final = (
+    256 * 1024 * 1024
+)  # octets beyond the size that are read for the end of the content; a limit of ours
 
 NOT_OFFERED: Final = frozenset(
     {
@@ -107,6 +110,13 @@ class ServerSession(Dialogue):
         return self._content is not None or self._reading is Reading.REFUSED_CHUNK
 
     @property
+    def content_progress(self) -> tuple[object, int]:
+        chunk, content = self._chunk, self._content
+        if self._reading is Reading.REFUSED_CHUNK and chunk is not None:
+            return chunk, chunk.size_octets - chunk.left_octets
+        return content, 0 if content is None else content.size_octets
+
+    @property
     def buffered_octets(self) -> int:
         """While a reply is due, at most `BUFFERED_MAX`; else, when `next_event` has returned None, less than
         `CONTENT_PIECE_MAX` and a command line."""
@@ -128,13 +138,14 @@ class ServerSession(Dialogue):
     def _answered(self, event: Event, reply: Reply) -> None:
         match event:
             case RecipientReceived():
-                self._outgoing.append(reply.octets)
                 transaction = self._transaction
                 assert transaction is not None
                 if reply.is_positive:
+                    self._outgoing.append(reply.octets)
                     transaction.accepted_recipients += 1
                 else:
                     transaction.has_refused_recipients = True
+                    self._recipient_refused(reply)
             case MailReceived():
                 self._outgoing.append(reply.octets)
                 if reply.is_positive:
@@ -239,6 +250,14 @@ class ServerSession(Dialogue):
             return None
         return self._ask(RecipientReceived(path))
 
+    def _recipient_refused(self, reply: Reply) -> None:
+        """By the driver. A harvester lives on these, so each weighs as much as a command that brings no mail; but for a
+        452, whose recipient comes again in a transaction of its own."""
+        if reply.code == 452:
+            self._outgoing.append(reply.octets)
+        else:
+            self._tell(self._idle(reply))
+
     def _data(self, argument: str) -> Event | None:
         if argument:
             return self._fault(answers.NO_ARGUMENT)
@@ -307,6 +326,8 @@ class ServerSession(Dialogue):
         if behind < 0:
             incoming.clear()
             if content.is_too_large:
+                if content.size_octets > self._settings.size_max_octets + SKIPPED_MAX:
+                    return self._finish(answers.TOO_LARGE)
                 ended = self._void("message-too-large")
                 self._content = content  # its end must still be found
                 return ended
@@ -338,6 +359,8 @@ class ServerSession(Dialogue):
             # Nobody can tell where the chunk ends, and content must never be taken for commands.
             return self._finish(answers.CHUNK_SHAPE)
         size_octets, is_last = read
+        if size_octets > self._settings.size_max_octets + SKIPPED_MAX:
+            return self._finish(answers.TOO_LARGE)
         self._chunk = _Chunk(size_octets, is_last, size_octets)
         content = self._content
         obstacle = None if content is not None else self._content_obstacle()
