@@ -1,7 +1,7 @@
 """One suite for every spool: what `spool.interface` promises, on disk and in memory."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -9,13 +9,13 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
+from msgspec import structs
+from tests.support.disk import Luck, SimulatedDisk, ThreadFlusher
 from tests.support.spool import (
     Answers,
     Ledger,
-    Luck,
     ManualLoop,
     Scenario,
-    SimulatedDisk,
     all_events,
     event_of,
     message,
@@ -24,8 +24,8 @@ from tests.support.spool import (
     recover,
 )
 
-from outgate.mail.message import Message, Progress, QueueId, fresh_progress
-from outgate.spool.files import Files
+from outgate.mail.message import Lane, Message, Progress, QueueId, first_progress, fresh_progress
+from outgate.spool.files import Files, Flusher
 from outgate.spool.interface import INLINE_MAX, Health, LargeContent, Spool, SpoolError, SpoolFailed
 from outgate.spool.memory import MemoryDisk, MemorySpool
 from outgate.spool.segments import SegmentSettings, SegmentSpool
@@ -51,22 +51,32 @@ class Harness(Protocol):
 class _SomewhatFull(Files):
     octets: int | None = None
 
+    def __init__(self, flusher: Callable[[Files], Flusher] | None) -> None:
+        self._flusher = flusher
+
+    def flusher(self) -> Flusher | None:
+        return None if self._flusher is None else self._flusher(self)
+
     def available_octets(self, directory: Path) -> int:
         return super().available_octets(directory) if self.octets is None else self.octets
 
 
 class OnDisk:
-    def __init__(self, directory: Path) -> None:
+    """flusher: has the loop commit, with this flusher; else the writer thread does."""
+
+    def __init__(self, directory: Path, flusher: Callable[[Files], Flusher] | None = None) -> None:
+        self._flusher = flusher
         self.loop = ManualLoop()
         self.answers = Answers(self.loop)
         self._directory = directory
-        self._files = _SomewhatFull()
+        self._files = _SomewhatFull(flusher)
         self._open()
 
     def _open(self) -> None:
         settings = SegmentSettings(segment_octets=256 * 1024, reserve_octets=0)
-        self.spool = SegmentSpool(self._directory, post=self.loop.post, settings=settings, files=self._files)
-        self.recovered = self.spool.recover()
+        loop = self.loop if self._flusher is not None else None
+        self.spool = SegmentSpool(self._directory, post=self.loop.post, loop=loop, settings=settings, files=self._files)
+        self.recovered = list(self.spool.recover())
 
     def reopen(self) -> list[tuple[Message, Progress]]:
         self.spool.close()
@@ -90,7 +100,7 @@ class InMemory:
 
     def _open(self) -> None:
         self.spool = MemorySpool(post=self.loop.post, disk=self._disk)
-        self.recovered = self.spool.recover()
+        self.recovered = list(self.spool.recover())
 
     def reopen(self) -> list[tuple[Message, Progress]]:
         self.spool.close()
@@ -104,11 +114,28 @@ class InMemory:
         return self._disk.events
 
 
-@pytest.fixture(params=["segments", "memory"])
+def compiled_flusher(_: Files) -> Flusher:
+    flusher = Files().flusher()
+    if flusher is None:
+        pytest.skip("the flusher is not compiled here")
+    return flusher
+
+
+@pytest.fixture(params=["segments", "segments-by-loop", "segments-by-loop-compiled", "memory"])
 def harness(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Harness]:
-    harness: Harness = OnDisk(tmp_path / "spool") if request.param == "segments" else InMemory()
+    harness: Harness
+    match request.param:
+        case "segments":
+            harness = OnDisk(tmp_path / "spool")
+        case "segments-by-loop":
+            harness = OnDisk(tmp_path / "spool", ThreadFlusher)
+        case "segments-by-loop-compiled":
+            harness = OnDisk(tmp_path / "spool", compiled_flusher)
+        case _:
+            harness = InMemory()
     yield harness
     harness.spool.close()
+    harness.loop.run_posted()
 
 
 def accepted(harness: Harness, number: int, content: bytes = b"content\r\n") -> Message:
@@ -142,6 +169,14 @@ def test_accepted_messages_are_recovered_with_fresh_progress(harness: Harness) -
     asked = [accepted(harness, number) for number in range(20)]
     assert harness.reopen() == [(one, fresh_progress(1)) for one in asked]
     assert harness.reopen() == [(one, fresh_progress(1)) for one in asked]
+
+
+def test_held_message_is_recovered_as_held(harness: Harness) -> None:
+    held = structs.replace(message(1), lane=int(Lane.HELD), lane_reason="pool-relay")
+    harness.spool.accept(held, b"content", harness.answers[1])
+    assert harness.answers.wait(1) is None
+    assert harness.reopen() == [(held, first_progress(held))]
+    assert first_progress(held).held
 
 
 def test_done_comes_later_and_by_post(harness: Harness) -> None:

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import pytest
-from tests.support.spool import SPOOL, SimulatedDisk
+from tests.support.disk import SimulatedDisk
+from tests.support.spool import SPOOL
 
 from outgate.spool import directory as module
-from outgate.spool.directory import SpoolDirectory
+from outgate.spool.directory import SpoolDirectory, lock_if_drained
 from outgate.spool.files import Files
 from outgate.spool.interface import SpoolError, SpoolFailed
 from outgate.spool.records import FORMAT_VERSION
@@ -40,7 +41,7 @@ def test_directory_in_use_is_refused() -> None:
 def test_later_format_is_refused_and_not_touched() -> None:
     disk = new_spool()
     disk.copy_file(FORMAT, b"outgate spool, format 7\n")
-    with pytest.raises(SpoolError, match=r"has format 7, this version of Outgate knows up to 1: start the version"):
+    with pytest.raises(SpoolError, match=r"has format 7, this version of Outgate knows up to 2: start the version"):
         SpoolDirectory.open(disk, SPOOL)
     assert disk.read(FORMAT) == b"outgate spool, format 7\n"
     assert disk.open_files == 0
@@ -60,6 +61,31 @@ def test_segments_without_a_format_file_are_not_touched() -> None:
     disk.unlink(FORMAT)
     with pytest.raises(SpoolError, match="no format file"):
         SpoolDirectory.open(disk, SPOOL)
+
+
+def test_drained_spool_is_told_and_locked_until_somebody_opens_it_again() -> None:
+    disk = SimulatedDisk()
+    directory = SpoolDirectory.open(disk, SPOOL)
+    assert lock_if_drained(SPOOL, disk) is None
+    assert directory.mark_drained()
+    assert lock_if_drained(SPOOL, disk) is None, "its worker has the lock"
+    directory.close()
+    survivor = disk.after_crash(lambda: False)
+    lock = lock_if_drained(SPOOL, survivor)
+    assert lock is not None
+    with pytest.raises(SpoolError, match="in use"):
+        SpoolDirectory.open(survivor, SPOOL)
+    survivor.close(lock)
+    SpoolDirectory.open(survivor, SPOOL).close()
+    assert lock_if_drained(SPOOL, survivor.after_crash(lambda: False)) is None
+
+
+def test_spool_with_damaged_octets_is_not_called_drained() -> None:
+    disk = SimulatedDisk()
+    directory = SpoolDirectory.open(disk, SPOOL)
+    directory.set_aside("a", b"123")
+    assert not directory.mark_drained()
+    assert lock_if_drained(SPOOL, disk) is None
 
 
 def test_older_format_is_upgraded_step_by_step() -> None:
@@ -104,11 +130,19 @@ def test_format_without_an_upgrade_is_refused() -> None:
         SpoolDirectory.open(disk, SPOOL)
 
 
+def test_damage_of_which_a_crash_left_half_is_set_aside_again() -> None:
+    disk = new_spool()
+    disk.copy_file(SPOOL / "damaged" / "a", b"123")
+    directory = SpoolDirectory.open(disk, SPOOL)
+    directory.set_aside("a", b"123456")
+    assert disk.after_crash(lambda: False).read(directory.damaged / "a") == b"123456"
+
+
 def test_damaged_octets_are_set_aside_once_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "DAMAGED_MAX", 10)
     disk = SimulatedDisk()
     directory = SpoolDirectory.open(disk, SPOOL)
-    for name, octets in (("a", b"123456"), ("a", b"again"), ("b", b"1234"), ("c", b"one too many")):
+    for name, octets in (("a", b"123456"), ("a", b"again."), ("b", b"1234"), ("c", b"one too many")):
         directory.set_aside(name, octets)
     assert {path.name: disk.read(path) for path in disk.paths(directory.damaged)} == {"a": b"123456", "b": b"1234"}
     survivor = disk.after_crash(lambda: False)

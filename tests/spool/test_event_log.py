@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.spool import Luck, SimulatedDisk, all_events
+from tests.support.disk import Luck, SimulatedDisk
+from tests.support.spool import all_events
 
 from outgate.spool.event_log import UNWRITTEN_MAX, EventCursor, EventWriter, forget_events, read_events
 from outgate.spool.files import Files
@@ -19,7 +20,7 @@ EVENTS = Path("/events")
 
 def disk_with_directory() -> SimulatedDisk:
     disk = SimulatedDisk()
-    disk.make_directory(EVENTS)
+    disk.add_directory(EVENTS)
     return disk
 
 

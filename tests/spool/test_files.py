@@ -5,9 +5,9 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.support.spool import SimulatedDisk
+from tests.support.disk import SimulatedDisk
 
-from outgate.spool.files import BUFFERS_MAX, Files, Point, is_full, read_all, write_all
+from outgate.spool.files import BUFFERS_MAX, Files, Point, is_full, make_directories, read_all, write_all
 
 
 def test_many_buffers_are_written_in_several_calls(tmp_path: Path) -> None:
@@ -47,20 +47,41 @@ def test_short_reads_are_completed() -> None:
 def test_full_disk_and_full_quota_are_full_and_nothing_else_is() -> None:
     assert is_full(OSError(errno.ENOSPC, ""))
     assert is_full(OSError(errno.EDQUOT, ""))
+    assert is_full(OSError(errno.EMFILE, ""))
+    assert is_full(OSError(errno.ENFILE, ""))
     assert not is_full(OSError(errno.EIO, ""))
     assert not is_full(OSError("no number"))
 
 
 def test_created_file_must_be_new_and_is_nobody_elses(tmp_path: Path) -> None:
     files = Files()
-    files.make_directory(tmp_path / "a" / "b")
-    files.make_directory(tmp_path / "a" / "b")
+    make_directories(files, tmp_path / "a" / "b")
+    make_directories(files, tmp_path / "a" / "b")
     path = tmp_path / "a" / "b" / "file"
     files.close(files.open(path, create=True))
     with pytest.raises(FileExistsError):
         files.open(path, create=True)
     assert path.stat().st_mode & 0o777 == 0o600
     assert files.names(path.parent) == ["file"]
+
+
+def test_directories_are_durable_with_their_parents_whoever_made_these() -> None:
+    disk = SimulatedDisk()
+    disk.make_directory(Path("/state"))
+    make_directories(disk, Path("/state/workers/1/spool"))
+    assert disk.after_crash(lambda: False).names(Path("/state/workers/1")) == ["spool"]
+
+
+def test_parent_that_may_not_be_read_keeps_no_directory_from_being_made() -> None:
+    class Closed(SimulatedDisk):
+        def fsync_directory(self, directory: Path) -> None:
+            if directory == Path("/"):
+                raise PermissionError(errno.EACCES, "not yours")
+            super().fsync_directory(directory)
+
+    disk = Closed()
+    make_directories(disk, Path("/state/spool"))
+    assert disk.names(Path("/state")) == ["spool"]
 
 
 def test_lock_is_exclusive_until_closed(tmp_path: Path) -> None:

@@ -4,12 +4,15 @@ import contextlib
 import random
 from dataclasses import dataclass, field
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import Struct
 from tests.support.spool import message, progress
 
-from outgate.mail.message import fresh_progress
+from outgate.mail.address import ForwardPath, ReversePath
+from outgate.mail.message import Message, fresh_progress
 from outgate.spool.records import (
     ALIGNMENT,
     BLOCK,
@@ -284,6 +287,32 @@ def test_message_body_can_be_read_back() -> None:
     assert body.decoded() == (asked, fresh_progress(3))
     assert bytes(body.content) == b"content"
     assert not body.is_large
+
+
+class FirstMessage(Struct, frozen=True, array_like=True):
+    """A message as the first format had it."""
+
+    queue_id: str
+    customer_id: str
+    received_at: float
+    reverse_path: ReversePath
+    forward_paths: tuple[ForwardPath, ...]
+    size_octets: int
+    needs: int
+    trace: bytes
+    reason: str
+    source: str = ""
+    hello_name: str = ""
+    message_id_field: str = ""
+    subject: str = ""
+    header_from: str = ""
+    tls: str = ""
+
+
+def test_message_of_the_first_format_reads_as_one_that_goes_on_directly() -> None:
+    now = message(1, recipients=2)
+    first = FirstMessage(*(getattr(now, name) for name in FirstMessage.__struct_fields__))
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(first), type=Message) == now
 
 
 def test_copied_message_carries_the_new_progress_and_the_same_content() -> None:

@@ -1,15 +1,17 @@
-"""For tests of the spool: a disk that forgets what was not flushed, a loop by hand, and a ledger of promises."""
+"""For tests of the spool: a loop by hand, a ledger of promises, and random work that is held against it."""
 
-import errno
-import os
+import asyncio
 import queue
 import random
+import select
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple, Self, cast
+
+from tests.support.disk import SimulatedDisk
 
 from outgate.mail.address import ForwardPath, ReversePath
 from outgate.mail.message import Message, Progress, QueueId, RecipientProgress, Status, fresh_progress, queue_id
@@ -21,7 +23,6 @@ from outgate.spool.segments import SegmentSettings, SegmentSpool
 from outgate.spool.segments.readers import InlineReader, LargeReader
 from outgate.spool.segments.recovery import Recovery
 
-SECTOR: Final = 512  # octets that a disk writes whole or not at all
 WAIT_SECONDS: Final = 20.0  # a test that waits longer has failed
 
 
@@ -57,10 +58,35 @@ class ManualLoop:
     """Stands for the event loop: what is posted runs when the test says so, on the test's thread."""
 
     def __init__(self) -> None:
-        self._calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._calls: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
+        self._watched: dict[int, threading.Event] = {}
 
-    def post(self, call: Callable[[], None]) -> None:
+    def post(self, call: Callable[[], object]) -> None:
         self._calls.put(call)
+
+    call_soon = call_soon_threadsafe = post
+
+    def call_later(self, delay: float, call: Callable[[], object]) -> asyncio.TimerHandle:
+        timer = threading.Timer(delay, self.post, (call,))
+        timer.daemon = True
+        timer.start()
+        return cast("asyncio.TimerHandle", timer)  # both can be cancelled, and that is all
+
+    def add_reader(self, fd: int, call: Callable[[], object]) -> None:
+        removed = self._watched[fd] = threading.Event()
+        threading.Thread(target=self._watch, args=(fd, call, removed), daemon=True).start()
+
+    def remove_reader(self, fd: int) -> None:
+        self._watched.pop(fd).set()
+
+    def _watch(self, fd: int, call: Callable[[], object], removed: threading.Event) -> None:
+        watched = select.poll()
+        watched.register(fd, select.POLLIN)
+        while not removed.is_set():
+            if watched.poll(50) and not removed.is_set():
+                has_run = threading.Event()
+                self.post(partial(_run, call, has_run))
+                has_run.wait()
 
     def run_until(self, is_reached: Callable[[], bool]) -> None:
         while not is_reached():
@@ -70,6 +96,11 @@ class ManualLoop:
         """What is posted by now, and no more."""
         for _ in range(self._calls.qsize()):
             self._calls.get()()
+
+
+def _run(call: Callable[[], object], has_run: threading.Event) -> None:
+    call()
+    has_run.set()
 
 
 class Answers:
@@ -91,254 +122,6 @@ class Answers:
         return self.given[name]
 
 
-# A disk
-
-CHANGES: Final = frozenset({"create", "allocate", "pwritev", "fdatasync", "fsync_directory", "rename", "unlink"})
-
-
-@dataclass(eq=False)
-class _Node:
-    """A file. octets: as processes see it. durable: as it is after the worst crash. dirty: sectors that may differ."""
-
-    octets: bytearray = field(default_factory=bytearray)
-    durable: bytearray = field(default_factory=bytearray)
-    dirty: set[int] = field(default_factory=set)
-
-    def copy(self) -> "_Node":
-        return _Node(bytearray(self.octets), bytearray(self.durable), set(self.dirty))
-
-    def flush(self) -> None:
-        _resize(self.durable, len(self.octets))
-        for sector in self.dirty:
-            part = slice(sector * SECTOR, (sector + 1) * SECTOR)
-            self.durable[part] = self.octets[part]
-        self.dirty.clear()
-
-    def after_crash(self, keep: Callable[[], bool]) -> "_Node":
-        """Every sector that was not flushed is there or not, in any combination."""
-        survivor = bytearray(self.durable)
-        for sector in sorted(self.dirty):
-            if keep():
-                end = min((sector + 1) * SECTOR, len(self.octets))
-                if len(survivor) < end:
-                    _resize(survivor, end)
-                survivor[sector * SECTOR : end] = self.octets[sector * SECTOR : end]
-        if len(survivor) != len(self.octets) and keep():
-            _resize(survivor, len(self.octets))
-        return _Node(survivor, bytearray(survivor))
-
-
-def _resize(octets: bytearray, length: int) -> None:
-    del octets[length:]
-    octets.extend(bytes(length - len(octets)))
-
-
-class SimulatedDisk(Files):
-    """A file system in memory that knows what is durable.
-
-    before: called with each call's name before it takes effect, while no other call runs; may raise OSError, look at
-    the disk, or take a copy. capacity_octets: of all files; beyond it, ENOSPC.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.RLock()
-        self._names: dict[Path, _Node] = {}
-        self._durable_names: dict[Path, _Node] = {}
-        self._unsynced: list[tuple[Path, Path | None, _Node | None]] = []  # path, renamed from, linked to
-        self._directories: set[Path] = set()
-        self._open: dict[int, _Node] = {}
-        self._next_descriptor = 1000
-        self._locked: dict[int, _Node] = {}
-        self.before: Callable[[str], None] = lambda call: None
-        self.capacity_octets = 1 << 40
-        self.short_writes: Callable[[int], int] = lambda length: length
-
-    # What a test does
-
-    def copy(self) -> "SimulatedDisk":
-        """The same disk at this moment, with no file open."""
-        with self._lock:
-            nodes = {id(node): node.copy() for node in (*self._names.values(), *self._durable_names.values())}
-            for _, _, node in self._unsynced:
-                if node is not None and id(node) not in nodes:
-                    nodes[id(node)] = node.copy()
-            other = SimulatedDisk()
-            other._names = {path: nodes[id(node)] for path, node in self._names.items()}
-            other._durable_names = {path: nodes[id(node)] for path, node in self._durable_names.items()}
-            other._unsynced = [(a, b, None if node is None else nodes[id(node)]) for a, b, node in self._unsynced]
-            other._directories = set(self._directories)
-            return other
-
-    def after_crash(self, keep: Callable[[], bool]) -> "SimulatedDisk":
-        """The disk after the machine lost power. keep: asked for each thing that was not flushed."""
-        source = self.copy()
-        for path, renamed_from, node in source._unsynced:
-            if keep():
-                _apply(source._durable_names, path, renamed_from, node)
-        survivor = SimulatedDisk()
-        survivor._directories = source._directories
-        nodes = {id(node): node.after_crash(keep) for node in source._durable_names.values()}
-        survivor._names = {path: nodes[id(node)] for path, node in source._durable_names.items()}
-        survivor._durable_names = dict(survivor._names)
-        return survivor
-
-    def paused(self) -> AbstractContextManager[bool]:
-        """While it is held, no other thread's call goes on: what is promised then was on the disk before."""
-        return self._lock
-
-    def read(self, path: Path) -> bytes:
-        return bytes(self._names[path].octets)
-
-    def copy_file(self, path: Path, octets: bytes) -> None:
-        """Put a file there, durable."""
-        self._names[path] = self._durable_names[path] = _Node(bytearray(octets), bytearray(octets))
-
-    def damage(self, path: Path, offset: int, octets: bytes) -> None:
-        """Change what is on the disk behind everybody's back."""
-        node = self._names[path]
-        for content in (node.octets, node.durable):
-            content[offset : offset + len(octets)] = octets
-
-    def paths(self, directory: Path) -> list[Path]:
-        return sorted(path for path in self._names if path.parent == directory)
-
-    @property
-    def open_files(self) -> int:
-        return len(self._open)
-
-    # What the spool calls
-
-    def _begin(self, call: str) -> None:
-        self.before(call)
-
-    def make_directory(self, path: Path) -> None:
-        with self._lock:
-            self._directories.update((path, *path.parents))
-
-    def names(self, directory: Path) -> list[str]:
-        with self._lock:
-            if directory not in self._directories:
-                raise FileNotFoundError(errno.ENOENT, "no such directory", str(directory))
-            files = {path.name for path in self._names if path.parent == directory}
-            return list(files | {path.name for path in self._directories if path.parent == directory and path.name})
-
-    def open(self, path: Path, *, create: bool = False) -> int:
-        with self._lock:
-            if create:
-                self._begin("create")
-                if path in self._names:
-                    raise FileExistsError(errno.EEXIST, "exists", str(path))
-                self._change(path, None, _Node())
-            if path not in self._names:
-                raise FileNotFoundError(errno.ENOENT, "no such file", str(path))
-            self._next_descriptor += 1
-            self._open[self._next_descriptor] = self._names[path]
-            return self._next_descriptor
-
-    def close(self, descriptor: int) -> None:
-        with self._lock:
-            del self._open[descriptor]
-            self._locked.pop(descriptor, None)
-
-    def size(self, descriptor: int) -> int:
-        with self._lock:
-            return len(self._open[descriptor].octets)
-
-    def allocate(self, descriptor: int, length: int) -> None:
-        with self._lock:
-            self._begin("allocate")
-            node = self._open[descriptor]
-            self._take_room(length - len(node.octets))
-            if length > len(node.octets):
-                _resize(node.octets, length)
-
-    def pread(self, descriptor: int, length: int, offset: int) -> bytes:
-        with self._lock:
-            self._begin("pread")
-            return bytes(self._open[descriptor].octets[offset : offset + length])
-
-    def pwritev(self, descriptor: int, buffers: Sequence[bytes | memoryview], offset: int) -> int:
-        with self._lock:
-            self._begin("pwritev")
-            octets = b"".join(buffers)
-            octets = octets[: self.short_writes(len(octets))]
-            node = self._open[descriptor]
-            end = offset + len(octets)
-            self._take_room(end - len(node.octets))
-            if len(node.octets) < end:
-                _resize(node.octets, end)
-            node.octets[offset:end] = octets
-            if octets:
-                node.dirty.update(range(offset // SECTOR, (end - 1) // SECTOR + 1))
-            return len(octets)
-
-    def fdatasync(self, descriptor: int) -> None:
-        with self._lock:
-            self._begin("fdatasync")
-            self._open[descriptor].flush()
-
-    def fsync_directory(self, directory: Path) -> None:
-        with self._lock:
-            self._begin("fsync_directory")
-            later = []
-            for change in self._unsynced:
-                if change[0].parent == directory:
-                    _apply(self._durable_names, *change)
-                else:
-                    later.append(change)
-            self._unsynced = later
-
-    def rename(self, old: Path, new: Path) -> None:
-        with self._lock:
-            self._begin("rename")
-            if old not in self._names:
-                raise FileNotFoundError(errno.ENOENT, "no such file", str(old))
-            self._change(new, old, None)
-
-    def unlink(self, path: Path) -> None:
-        with self._lock:
-            self._begin("unlink")
-            if path in self._names:
-                self._change(path, None, None)
-
-    def available_octets(self, directory: Path) -> int:
-        with self._lock:
-            self._begin("available_octets")
-            return self.capacity_octets - self._used()
-
-    def lock(self, descriptor: int) -> bool:
-        with self._lock:
-            node = self._open[descriptor]
-            if node in self._locked.values():
-                return False
-            self._locked[descriptor] = node
-            return True
-
-    def drop_cached(self, descriptor: int) -> None:
-        pass
-
-    def _change(self, path: Path, renamed_from: Path | None, node: _Node | None) -> None:
-        self._unsynced.append((path, renamed_from, node))
-        _apply(self._names, path, renamed_from, node)
-
-    def _used(self) -> int:
-        nodes = {id(node): node for node in (*self._names.values(), *self._open.values())}
-        return sum(len(node.octets) for node in nodes.values())
-
-    def _take_room(self, octets: int) -> None:
-        if octets > 0 and self._used() + octets > self.capacity_octets:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-def _apply(names: dict[Path, _Node], path: Path, renamed_from: Path | None, node: _Node | None) -> None:
-    if node is not None:
-        names[path] = node
-    elif renamed_from is None:
-        names.pop(path, None)
-    elif renamed_from in names:
-        names[path] = names.pop(renamed_from)
-
-
 # A ledger
 
 
@@ -352,27 +135,6 @@ class _Account:
     is_ended: bool = False  # and that is durable: something that was asked for later has been confirmed
     asked: list[Progress] = field(default_factory=list)  # every progress, the fresh one first
     confirmed: int = 0  # place in `asked` of the latest that was confirmed
-
-
-class FailingCalls:
-    """A `SimulatedDisk.before` that lets some of the calls that change something fail.
-
-    first, last: from and up to which call, counted from 1.
-    """
-
-    def __init__(self, number: int, first: int, last: int) -> None:
-        self._number = number
-        self._first = first
-        self._last = last
-        self.seen = 0
-        self.failed: list[str] = []
-
-    def __call__(self, call: str) -> None:
-        if call in CHANGES:
-            self.seen += 1
-            if self._first <= self.seen <= self._last:
-                self.failed.append(call)
-                raise OSError(self._number, os.strerror(self._number))
 
 
 class Ledger:
@@ -474,17 +236,6 @@ def event_of(queue_id: QueueId, progress: Progress | None) -> bytes:
     return f"{queue_id} {'finished' if progress is None else progress.attempts}".encode()
 
 
-class Luck:
-    """Which unflushed things survive a crash: all, none, or any."""
-
-    def __init__(self, source: random.Random) -> None:
-        self._source = source
-        self._chance = source.choice((0.0, 0.5, 0.9, 1.0))
-
-    def __call__(self) -> bool:
-        return self._source.random() < self._chance
-
-
 class Found(NamedTuple):
     """What recovery makes of a disk."""
 
@@ -520,7 +271,9 @@ def recover(disk: SimulatedDisk) -> Found:
             reader = InlineReader(directory.files, entry.location)
             assert entry.location.segment.pin()
         contents[entry.queue_id] = read_content(reader)
-    return Found(recovered.messages, contents, set(all_events(directory.files, directory.events)), recovered.damaged)
+    return Found(
+        list(recovered.messages()), contents, set(all_events(directory.files, directory.events)), recovered.damaged
+    )
 
 
 def all_events(files: Files, directory: Path) -> list[bytes]:
@@ -537,13 +290,24 @@ def all_events(files: Files, directory: Path) -> list[bytes]:
 class Scenario:
     """A spool at work on a simulated disk, with random work, and a ledger of what it promised."""
 
-    def __init__(self, disk: SimulatedDisk, seed: int, ledger: Ledger | None = None, first: int = 1) -> None:
+    def __init__(
+        self,
+        disk: SimulatedDisk,
+        seed: int,
+        ledger: Ledger | None = None,
+        first: int = 1,
+        loop: ManualLoop | None = None,
+    ) -> None:
+        """loop: has the commits begun and ended by the loop, with a flusher; else by the writer thread."""
+        self._loop = loop
         self.disk = disk
         self.random = random.Random(seed)
         self.ledger = ledger or Ledger()
         self.next = first
         self._answered: queue.SimpleQueue[None] = queue.SimpleQueue()
-        self.spool = SegmentSpool(SPOOL, post=self._post, settings=SMALL, files=disk)
+        self.spool = SegmentSpool(
+            SPOOL, post=self._post if loop is None else loop.post, loop=loop, settings=SMALL, files=disk
+        )
         self.recovered = self.spool.recover()
 
     def _post(self, call: Callable[[], None]) -> None:
@@ -551,6 +315,9 @@ class Scenario:
         self._answered.put(None)
 
     def settle(self) -> None:
+        if self._loop is not None:
+            self._loop.run_until(self.ledger.is_settled)
+            return
         while not self.ledger.is_settled():
             self._answered.get(timeout=WAIT_SECONDS)
 

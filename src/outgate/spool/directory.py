@@ -6,6 +6,7 @@
     large/     contents too large for the log, a file each
     events/    the event log
     damaged/   octets that should have been records and were none, for a person to look at
+    drained    there when the spool was worked off for good: nothing in it but events is wanted any more
 
 The format file is written before anything else and replaced after each step of an upgrade, so that a step that a crash
 interrupts is taken again: steps must be repeatable.
@@ -16,17 +17,26 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, Self
 
-from outgate.spool.files import Files, read_all, write_all
+from outgate.spool.files import Files, Point, make_directories, read_all, write_all
 from outgate.spool.interface import SpoolError, SpoolFailed
 from outgate.spool.records import FORMAT_VERSION
 
 DAMAGED_MAX: Final = 256 * 1024 * 1024  # octets kept in damaged/; more is only counted and logged
 
+DRAINED: Final = "drained"  # the name of the mark
+
 Upgrade = Callable[[Files, Path], None]  # one version to the next, in place, on a locked spool; repeatable
-UPGRADES: Final[Mapping[int, Upgrade]] = {}  # by the version that it starts from; version 1 is the first
+
+
+def _nothing_to_do(_files: Files, _path: Path) -> None:
+    """What the older version wrote reads as it is; only the older one must not read what this one writes."""
+
+
+UPGRADES: Final[Mapping[int, Upgrade]] = {1: _nothing_to_do}  # by the version that it starts from; 1 is the first
 
 _FORMAT_TEXT: Final = "outgate spool, format "
 _FORMAT_MAX: Final = 100  # octets
+_REAL: Final = Files()
 _PARTS: Final = ("segments", "large", "events", "damaged")
 
 _log: Final = logging.getLogger(__name__)
@@ -56,14 +66,15 @@ class SpoolDirectory:
         fails.
         """
         try:
-            files.make_directory(path)
+            make_directories(files, path)
             lock = _locked(files, path)
             try:
                 _settle_format(files, path, version, upgrades)
+                files.unlink(path / DRAINED)  # whoever opens it may put mail into it
                 for part in _PARTS:
                     files.make_directory(path / part)
                 files.fsync_directory(path)
-                files.fsync_directory(path.parent)
+                files.reached(Point.SPOOL_OPENED)
             except BaseException:
                 files.close(lock)
                 raise
@@ -74,19 +85,46 @@ class SpoolDirectory:
     def close(self) -> None:
         self.files.close(self._lock)
 
+    def mark_drained(self) -> bool:
+        """Say for good that there is no mail here, while it is still locked; then `close`. False, and not said, if
+        there are damaged octets for a person. Raises: OSError."""
+        if self.files.names(self.damaged):
+            return False
+        self.files.close(self.files.open(self.path / DRAINED, create=True))
+        self.files.fsync_directory(self.path)
+        self.files.reached(Point.MARKED_DRAINED)
+        return True
+
     def set_aside(self, name: str, octets: bytes) -> None:
         """Keep damaged octets under `name` for a person. The same name twice is the same damage. Raises: OSError."""
         _log.error("spool %s: damaged octets %s, %d of them", self.path, name, len(octets))
         kept = 0
         for known in self.files.names(self.damaged):
-            if known == name:
-                return
             descriptor = self.files.open(self.damaged / known)
-            kept += self.files.size(descriptor)
+            size = self.files.size(descriptor)
             self.files.close(descriptor)
+            if known != name:
+                kept += size
+            elif size == len(octets):
+                return
+            else:
+                self.files.unlink(self.damaged / known)  # a crash came while it was written
         if kept + len(octets) <= DAMAGED_MAX:
             _write_file(self.files, self.damaged / name, octets)
             self.files.fsync_directory(self.damaged)
+            self.files.reached(Point.DAMAGE_KEPT)
+
+
+def lock_if_drained(path: Path, files: Files = _REAL) -> int | None:
+    """Take the lock of a spool that was worked off and that nobody has opened since: the descriptor, to be closed by
+    the caller. None for any other. Raises: OSError."""
+    if DRAINED not in files.names(path):
+        return None
+    lock = files.open(path / "lock")
+    if files.lock(lock) and DRAINED in files.names(path):
+        return lock
+    files.close(lock)
+    return None
 
 
 def _locked(files: Files, path: Path) -> int:
@@ -141,6 +179,7 @@ def _write_format(files: Files, path: Path, version: int) -> None:
     files.unlink(fresh)
     _write_file(files, fresh, f"{_FORMAT_TEXT}{version}\n".encode())
     files.rename(fresh, path / "format")
+    files.reached(Point.FORMAT_WRITTEN)
     files.fsync_directory(path)
 
 

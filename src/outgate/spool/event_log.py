@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 from zlib import crc32
 
-from outgate.spool.files import Files, Point, read_all, write_all
+from outgate.spool.files import Batch, Files, Point, read_all, write_all
 
 FILE_OCTETS: Final = 16 * 1024 * 1024  # a file that has reached this is followed by the next
 QUOTA_OCTETS: Final = 1024 * 1024 * 1024  # of all files; above it the oldest is dropped and counted
@@ -104,26 +104,43 @@ class EventWriter:
         """
         if not self._unwritten:
             return
-        if self._descriptor == -1 or self._end >= self._file_octets:
+        if not self.is_open:
             self._next_file()
+        batch = self.batch()
+        write_all(self._files, batch.descriptor, batch.buffers, batch.offset)
+        self._files.reached(Point.EVENTS_WRITTEN)
+        try:
+            self._files.fdatasync(self._descriptor)
+        except OSError:
+            self.flush_failed()
+            raise
+        self._files.reached(Point.EVENTS_FLUSHED)
+        self.flushed(batch)
+
+    @property
+    def is_open(self) -> bool:
+        """Is there a file with room? Else `flush` begins one."""
+        return self._descriptor != -1 and self._end < self._file_octets
+
+    def batch(self) -> Batch:
+        """Everything that was added, for the caller to write and flush; `flushed` or `flush_failed` must follow, and
+        nothing be added in between. Only while `is_open`. Again at the same place, if it failed half-way."""
         buffers = []
         for event in self._unwritten:
             length = _LENGTH.pack(len(event))
             checksum = crc32(event, crc32(length, self._seed))
             buffers.append(self._tag + _LENGTH.pack(checksum) + length)
             buffers.append(event)
-        write_all(self._files, self._descriptor, buffers, self._end)  # again at the same place, if it fails half-way
-        self._files.reached(Point.EVENTS_WRITTEN)
-        try:
-            self._files.fdatasync(self._descriptor)
-        except OSError:
-            # What the disk has of this file is unknown now. The events go once more into a new one: twice is harmless.
-            self._leave_file()
-            raise
-        self._files.reached(Point.EVENTS_FLUSHED)
-        self._end += sum(map(len, buffers))
+        return Batch(self._descriptor, buffers, self._end)
+
+    def flushed(self, batch: Batch) -> None:
+        self._end += sum(map(len, batch.buffers))
         self._unwritten.clear()
         self._unwritten_octets = 0
+
+    def flush_failed(self) -> None:
+        """What the disk has of this file is unknown now. The events go once more into a new one: twice is harmless."""
+        self._leave_file()
 
     def drop_excess(self) -> None:
         """Forget the oldest events that are above `UNWRITTEN_MAX`, when the disk has been full for long."""
@@ -155,6 +172,7 @@ class EventWriter:
             self._files.close(descriptor)
             self._number = number  # its name may be on the disk
             raise
+        self._files.reached(Point.EVENT_FILE_OPENED)
         self._descriptor, self._number, self._tag, self._seed, self._end = descriptor, number, tag, crc32(tag), 0
 
     def _keep_quota(self) -> None:
@@ -171,6 +189,7 @@ class EventWriter:
                 if descriptor is not None:
                     self.dropped += read_all(self._files, descriptor, size, 0).count(file.tag)
             self._files.unlink(self._directory / file.name)
+            self._files.reached(Point.EVENTS_DROPPED)
             self.files_dropped += 1
             total -= size
 

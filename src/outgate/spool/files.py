@@ -7,45 +7,92 @@ Durability as it is assumed here and no further: `fdatasync` makes a file's octe
 `fsync_directory` makes names durable; a rename is one step; a sector of 512 octets is written whole or not at all.
 """
 
+import contextlib
 import errno
 import fcntl
 import os
 from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple, Protocol
+
+try:
+    from outgate.spool._flusher import Flusher as CompiledFlusher
+except ImportError:  # it is optional
+    CompiledFlusher = None  # type: ignore[assignment,misc]
 
 BUFFERS_MAX: Final = 1024  # buffers of one pwritev: IOV_MAX of Linux, limits.h
 FILE_MODE: Final = 0o600  # mail is nobody else's
 DIRECTORY_MODE: Final = 0o700
 
-_FULL: Final = frozenset((errno.ENOSPC, errno.EDQUOT))
+_FULL: Final = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE))  # no room, or no descriptor
 
 
 class Point(Enum):
-    """Where a crash is worth trying: right after something was written, and right after it was made durable."""
+    """Where a crash is worth trying: right after something was written, and right after it was made durable.
 
+    tests/spool/test_crash.py crashes at each of them, and fails if there is one that it does not come by.
+    docs/reliability.md says what each means.
+    """
+
+    FORMAT_WRITTEN = "format-written"
+    SPOOL_OPENED = "spool-opened"
+    SEGMENT_NAMED = "segment-named"
+    SEGMENT_OPENED = "segment-opened"
     BATCH_WRITTEN = "batch-written"
     BATCH_FLUSHED = "batch-flushed"
-    SEGMENT_OPENED = "segment-opened"
+    COPIED_FORWARD = "copied-forward"
+    VOID_DECLARED = "void-declared"
+    SPARE_FILLED = "spare-filled"
+    SEGMENT_LEAVING = "segment-leaving"
     SEGMENT_RETIRED = "segment-retired"
-    EVENTS_WRITTEN = "events-written"
-    EVENTS_FLUSHED = "events-flushed"
+    LARGE_WRITTEN = "large-written"
     LARGE_FLUSHED = "large-flushed"
     LARGE_REMOVED = "large-removed"
+    EVENT_FILE_OPENED = "event-file-opened"
+    EVENTS_WRITTEN = "events-written"
+    EVENTS_FLUSHED = "events-flushed"
+    EVENTS_DROPPED = "events-dropped"
+    DAMAGE_KEPT = "damage-kept"
+    MARKED_DRAINED = "marked-drained"
 
 
 def is_full(error: OSError) -> bool:
-    """Does `error` mean that there is no room (which passes), not that the disk has failed (which does not)?"""
+    """Does `error` mean that there is no room, or no descriptor (which passes), not that the disk has failed?"""
     return error.errno in _FULL
+
+
+class Batch(NamedTuple):
+    """Octets for one place in one file, that are to be flushed together."""
+
+    descriptor: int
+    buffers: Sequence[bytes]
+    offset: int
+
+
+class Flusher(Protocol):
+    """Writes and flushes one batch at a time in the background, without the interpreter's lock.
+
+    descriptor: readable when a batch has ended. begin: file, buffers, offset. end: waits for the batch; raises OSError
+    if it may not be durable. close: idempotent.
+    """
+
+    @property
+    def descriptor(self) -> int: ...
+
+    def begin(self, file: int, buffers: Sequence[bytes], offset: int, /) -> None: ...
+
+    def end(self) -> None: ...
+
+    def close(self) -> None: ...
 
 
 class Files:
     """The real thing. Every method may raise OSError. Descriptors are plain numbers, owned by who opened them."""
 
     def make_directory(self, path: Path) -> None:
-        """With its parents; does nothing if it is there."""
-        path.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+        """Not its parents; does nothing if it is there."""
+        path.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
 
     def names(self, directory: Path) -> list[str]:
         return [path.name for path in directory.iterdir()]
@@ -109,8 +156,31 @@ class Files:
         """Let the next read come from the disk, as far as what is cached is not waiting to be written."""
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
+    def flusher(self) -> Flusher | None:
+        """None if it is not compiled here: then the writer thread does the same, and takes the interpreter's lock."""
+        return None if CompiledFlusher is None else CompiledFlusher()
+
     def reached(self, point: Point) -> None:
         """Nothing; tests crash here."""
+
+
+def make_directories(files: Files, path: Path) -> None:
+    """`path` and its parents, durable, also those that others have made and not flushed.
+
+    A parent that this account may not read is somebody else's affair, who made it long ago. Raises: OSError.
+    """
+    missing = []
+    for directory in (path, *path.parents):
+        try:
+            files.make_directory(directory)
+            break
+        except FileNotFoundError:
+            missing.append(directory)
+    for directory in reversed(missing):
+        files.make_directory(directory)
+    for parent in path.parents:
+        with contextlib.suppress(PermissionError):
+            files.fsync_directory(parent)
 
 
 def write_all(files: Files, descriptor: int, buffers: Sequence[bytes | memoryview], offset: int) -> None:

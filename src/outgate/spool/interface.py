@@ -11,6 +11,7 @@ nothing leaves the spool unrecorded.
 
 from collections.abc import Callable, Iterable
 from enum import Enum
+from pathlib import Path
 from typing import Final, Protocol
 
 from outgate.mail.message import Message, Progress, QueueId
@@ -57,6 +58,10 @@ class LargeContent(Protocol):
         """Call `resume` once, on the loop's thread, as soon as `unwritten_octets` is below `below_octets`; at once if
         it is already, and also when the spool has failed."""
 
+    def peek(self) -> bytes | Path:
+        """What has come, for a look before it is accepted: the octets, or the file that holds them. Only while
+        `unwritten_octets` is 0, and until it is accepted or abandoned. The file may be gone if the spool has failed."""
+
     def abandon(self) -> None:
         """Forget it. Idempotent; does nothing after `accept`."""
 
@@ -93,8 +98,8 @@ class Spool(Protocol):
         """A writer for content above `INLINE_MAX`. Raises: SpoolError."""
 
     def accept(self, message: Message, content: bytes | LargeContent, done: Done) -> None:
-        """Make `message` durable with fresh progress; `done(None)` when it is. Content up to `INLINE_MAX` as bytes,
-        larger as a `LargeContent` of this spool."""
+        """Make `message` durable with its `first_progress`; `done(None)` when it is. Content up to `INLINE_MAX` as
+        bytes, larger as a `LargeContent` of this spool."""
 
     def update(self, queue_id: QueueId, progress: Progress, done: Done | None = None) -> None:
         """Replace the progress of a message. Without `done` it is written with the next flush, or within a second."""

@@ -10,7 +10,7 @@ from functools import partial
 
 import msgspec
 
-from outgate.mail.message import Message, Progress, QueueId, fresh_progress
+from outgate.mail.message import Message, Progress, QueueId, first_progress
 from outgate.spool.interface import (
     INLINE_MAX,
     ContentReader,
@@ -99,7 +99,7 @@ class MemorySpool:
             octets = content.take()
         error = self._obstacle(len(octets))
         if error is None:
-            progress = fresh_progress(len(message.forward_paths))
+            progress = first_progress(message)
             self.disk.messages[message.queue_id] = (_encode(message), _encode(progress), octets)
             self.disk.available_octets -= len(octets)
         self._answer(partial(done, error))
@@ -183,6 +183,9 @@ class _MemoryLarge:
 
     def on_drained(self, below_octets: int, resume: Callable[[], None]) -> None:  # noqa: ARG002  # always drained
         resume()
+
+    def peek(self) -> bytes:
+        return b"".join(self._chunks)
 
     def abandon(self) -> None:
         if not self._is_over:

@@ -36,9 +36,11 @@ from zlib import crc32
 import msgspec
 from msgspec import Struct
 
-from outgate.mail.message import Message, Progress, QueueId, fresh_progress
+from outgate.mail.encoding import UNDECODABLE
+from outgate.mail.message import Message, Progress, QueueId, first_progress
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2  # of the spool as a whole. 2: a message may say that it waits from the start (`Message.lane`)
+SEGMENT_VERSION: Final = 1  # of the records in a segment; fields of their bodies are only ever added at the end
 
 BLOCK: Final = 4096  # octets: a page of the page cache and the largest sector in use
 ALIGNMENT: Final = 64  # octets: small enough for marks, coarse enough to make chance hits rarer
@@ -127,7 +129,7 @@ _reference_decoder: Final = msgspec.msgpack.Decoder(LargeReference)
 
 
 def segment_header(generation: Generation) -> bytes:
-    fields = _SEGMENT_HEADER.pack(_SEGMENT_MAGIC, FORMAT_VERSION, generation.number, generation.tag)
+    fields = _SEGMENT_HEADER.pack(_SEGMENT_MAGIC, SEGMENT_VERSION, generation.number, generation.tag)
     return (fields + _CRC.pack(crc32(fields))).ljust(ALIGNMENT, b"\0")
 
 
@@ -138,7 +140,7 @@ def read_segment_header(octets: bytes) -> Generation | None:
         return None
     (checksum,) = _CRC.unpack_from(octets, _SEGMENT_HEADER.size)
     _, version, number, tag = _SEGMENT_HEADER.unpack(fields)
-    return Generation(number, tag) if checksum == crc32(fields) and version == FORMAT_VERSION else None
+    return Generation(number, tag) if checksum == crc32(fields) and version == SEGMENT_VERSION else None
 
 
 def record_octets(body_octets: int) -> int:
@@ -218,6 +220,8 @@ def scan(generation: Generation, segment: bytes, after_sequence: int = 0) -> Ite
         sequence, is_first, suspect = record.sequence, False, -1
         expected = record.offset + record_octets(record.length - RECORD_HEADER_OCTETS)
         position = segment.find(tag, expected)
+    if suspect == -1:
+        suspect = _resembling(segment, expected, tag)
     if suspect != -1:
         yield Damage(suspect, min(_claimed_octets(view, suspect), len(segment) - suspect), at_end=True)
 
@@ -250,6 +254,15 @@ def _claimed_octets(view: memoryview, offset: int) -> int:
     return RECORD_HEADER_OCTETS + int(_FIELDS.unpack_from(view, offset + TAG_OCTETS + _CRC.size)[0])
 
 
+def _resembling(segment: bytes, end: int, tag: bytes) -> int:
+    """Where behind the last good record another one seems to begin, whose tag is damaged too. -1: nowhere."""
+    for start in (end, end + -end % BLOCK):
+        octets = segment[start : start + TAG_OCTETS]
+        if sum(one == other for one, other in zip(octets, tag, strict=False)) > TAG_OCTETS // 2:
+            return start
+    return -1
+
+
 def _behind_padding(segment: bytes, start: int, end: int) -> int:
     """Where, between two records, something else begins than what the writer leaves between two batches: zeros up to
     the next block. `end` if nothing does."""
@@ -275,7 +288,7 @@ class MessageBody:
         """Raises: BadRecord."""
         try:
             return _reference_decoder.decode(self.content)
-        except msgspec.MsgspecError as error:
+        except UNDECODABLE as error:
             raise BadRecord(str(error)) from error
 
     def copied_head(self, progress: Progress | None) -> bytes:
@@ -313,9 +326,9 @@ def decode_message(message: bytes | memoryview, progress: bytes | memoryview) ->
         decoded = _message_decoder.decode(message)
         if progress:
             return decoded, _progress_decoder.decode(progress)
-    except msgspec.MsgspecError as error:
+    except UNDECODABLE as error:
         raise BadRecord(str(error)) from error
-    return decoded, fresh_progress(len(decoded.forward_paths))
+    return decoded, first_progress(decoded)
 
 
 def split_done(body: memoryview) -> list[QueueId]:

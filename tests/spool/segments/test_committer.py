@@ -5,7 +5,8 @@ from collections import deque
 from collections.abc import Callable
 
 import pytest
-from tests.support.spool import SPOOL, FailingCalls, SimulatedDisk, message, progress
+from tests.support.disk import FailingCalls, SimulatedDisk
+from tests.support.spool import SPOOL, message, progress
 
 from outgate.spool.event_log import EventWriter
 from outgate.spool.interface import Done, SpoolError, SpoolFailed, SpoolFull
@@ -27,7 +28,7 @@ class Driven:
     def __init__(self) -> None:
         self.disk = SimulatedDisk()
         for part in ("segments", "events"):
-            self.disk.make_directory(SPOOL / part)
+            self.disk.add_directory(SPOOL / part)
         self.calls: list[str] = []
         self.disk.before = self.calls.append
         self.now = 1000.0
@@ -36,7 +37,12 @@ class Driven:
         self.told: list[tuple[int, SpoolError | None]] = []
         self.removed: list[str] = []
         spares = Spares(
-            self.disk, SPOOL / "segments", segment_octets=SETTINGS.segment_octets, kept=1, submit=self.jobs.append
+            self.disk,
+            SPOOL / "segments",
+            damaged=SPOOL / "damaged",
+            segment_octets=SETTINGS.segment_octets,
+            kept=1,
+            submit=self.jobs.append,
         )
         self.room = Room(self.disk, SPOOL, 0, failed=lambda: None)
         self.events = EventWriter(self.disk, SPOOL / "events")

@@ -8,7 +8,7 @@ from pathlib import Path
 from zlib import crc32
 
 import pytest
-from tests.support.spool import FailingCalls, SimulatedDisk
+from tests.support.disk import FailingCalls, SimulatedDisk
 
 from outgate.spool.interface import SpoolError, SpoolFailed, SpoolFull
 from outgate.spool.records import CHECKSUM_OCTETS, LargeReference
@@ -24,7 +24,7 @@ class Driven:
 
     def __init__(self) -> None:
         self.disk = SimulatedDisk()
-        self.disk.make_directory(LARGE)
+        self.disk.add_directory(LARGE)
         self.jobs: list[Callable[[], None]] = []
         self.calls: list[str] = []
         self.over: list[LargeFile] = []

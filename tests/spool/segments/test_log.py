@@ -5,7 +5,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 import pytest
-from tests.support.spool import SPOOL, FailingCalls, SimulatedDisk, message
+from tests.support.disk import FailingCalls, SimulatedDisk
+from tests.support.spool import SPOOL, message
 
 from outgate.spool.records import BLOCK, Kind, Record, message_head, scan, split_void
 from outgate.spool.segments.log import Log, NoRoom
@@ -14,6 +15,7 @@ from outgate.spool.segments.settings import SegmentSettings
 from outgate.spool.segments.spares import Spares
 
 SEGMENTS = SPOOL / "segments"
+DAMAGED = SPOOL / "damaged"
 SETTINGS = SegmentSettings(segment_octets=8 * BLOCK, segments_kept=2, spares_kept=1)
 
 
@@ -45,10 +47,16 @@ class Driven:
 
     def __init__(self, disk: SimulatedDisk | None = None) -> None:
         self.disk = disk or SimulatedDisk()
-        self.disk.make_directory(SEGMENTS)
+        self.disk.add_directory(SEGMENTS)
+        self.disk.add_directory(DAMAGED)
         self.jobs: deque[Callable[[], None]] = deque()
         self.spares = Spares(
-            self.disk, SEGMENTS, segment_octets=SETTINGS.segment_octets, kept=1, submit=self.jobs.append
+            self.disk,
+            SEGMENTS,
+            damaged=DAMAGED,
+            segment_octets=SETTINGS.segment_octets,
+            kept=1,
+            submit=self.jobs.append,
         )
         self.log = Log(self.disk, SETTINGS, self.spares, segments=deque(), next_sequence=1)
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from zlib import crc32
 
 import pytest
-from tests.support.spool import SimulatedDisk, message
+from tests.support.disk import SimulatedDisk
+from tests.support.spool import message
 
 from outgate.spool.interface import ContentReader, SpoolError
 from outgate.spool.records import CHECKSUM_OCTETS, Generation, Kind, LargeReference, frame, message_head

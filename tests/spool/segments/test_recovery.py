@@ -6,21 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.support.spool import (
-    CHANGES,
-    SMALL,
-    SPOOL,
-    Answers,
-    Luck,
-    ManualLoop,
-    Scenario,
-    SimulatedDisk,
-    message,
-    recover,
-)
+from tests.support.disk import CHANGES, Luck, SimulatedDisk
+from tests.support.spool import SMALL, SPOOL, Answers, ManualLoop, Scenario, message, recover
 
 from outgate.mail.message import QueueId
 from outgate.spool.directory import SpoolDirectory
+from outgate.spool.interface import SpoolError
 from outgate.spool.segments import SegmentSpool
 from outgate.spool.segments.recovery import Recovery
 
@@ -53,6 +44,19 @@ def test_power_failure_at_any_call_loses_nothing_confirmed(seed: int) -> None:
     statistics = scenario.spool.statistics()
     assert statistics["copied_records"]
     scenario.ledger.check(recover(disk), is_clean=True)
+
+
+def test_a_spool_of_the_first_format_is_taken_up_with_its_mail_and_not_given_back() -> None:
+    """The first version would send at once what this one has told to wait."""
+    disk, _ = filled()
+    disk.copy_file(SPOOL / "format", b"outgate spool, format 1\n")
+    with pytest.raises(SpoolError, match="format 1"):
+        SpoolDirectory.open(disk, SPOOL, upgrades={})
+    SpoolDirectory.open(disk, SPOOL).close()
+    assert disk.read(SPOOL / "format") == b"outgate spool, format 2\n"
+    assert len(recover(disk).messages) == 8
+    with pytest.raises(SpoolError, match="knows up to 1"):
+        SpoolDirectory.open(disk, SPOOL, version=1, upgrades={})
 
 
 def filled(with_large: int = 8) -> tuple[SimulatedDisk, Path]:
@@ -111,7 +115,7 @@ def test_unreadable_blocks_hide_no_other_record() -> None:
     worn.__dict__.update(disk.copy().__dict__)
     directory = SpoolDirectory.open(worn, SPOOL)
     found = Recovery(directory).run()
-    assert [one.queue_id for one, _ in found.messages] == ids(1, 2, 4, 5, 6, 7, 8)
+    assert [one.queue_id for one, _ in found.messages()] == ids(1, 2, 4, 5, 6, 7, 8)
 
 
 @pytest.mark.parametrize("left", [None, b"", b"large conten", b"large content and more"])
@@ -132,7 +136,7 @@ def test_full_disk_does_not_keep_damage_from_being_passed_over() -> None:
     disk.damage(segment, disk.read(segment).index(b"content 4") + 100, b"\xff")
     disk.capacity_octets = 0
     directory = SpoolDirectory.open(disk, SPOOL)
-    assert len(Recovery(directory).run().messages) == 7
+    assert len(Recovery(directory).run().packed) == 7
 
 
 def test_foreign_files_among_the_segments_are_left_alone() -> None:

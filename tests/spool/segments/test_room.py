@@ -1,7 +1,8 @@
 """What the disk can take, and the spool's health."""
 
 import pytest
-from tests.support.spool import SPOOL, SimulatedDisk
+from tests.support.disk import SimulatedDisk
+from tests.support.spool import SPOOL
 
 from outgate.spool.interface import Health
 from outgate.spool.segments.room import Room

@@ -5,22 +5,27 @@ from collections import deque
 from collections.abc import Callable
 
 import pytest
-from tests.support.spool import SPOOL, FailingCalls, SimulatedDisk
+from tests.support.disk import FailingCalls, SimulatedDisk
+from tests.support.spool import SPOOL
 
 from outgate.spool.records import BLOCK, read_segment_header
 from outgate.spool.segments.segment import generation_of
 from outgate.spool.segments.spares import Spares
 
 SEGMENTS = SPOOL / "segments"
+DAMAGED = SPOOL / "damaged"
 OCTETS = 8 * BLOCK
 
 
 class Driven:
     def __init__(self, kept: int = 1, disk: SimulatedDisk | None = None) -> None:
         self.disk = disk or SimulatedDisk()
-        self.disk.make_directory(SEGMENTS)
+        self.disk.add_directory(SEGMENTS)
+        self.disk.add_directory(DAMAGED)
         self.jobs: deque[Callable[[], None]] = deque()
-        self.spares = Spares(self.disk, SEGMENTS, segment_octets=OCTETS, kept=kept, submit=self.jobs.append)
+        self.spares = Spares(
+            self.disk, SEGMENTS, damaged=DAMAGED, segment_octets=OCTETS, kept=kept, submit=self.jobs.append
+        )
 
     def run_jobs(self) -> None:
         while self.jobs:
@@ -45,6 +50,20 @@ def test_name_is_durable_when_the_segment_is_given_out() -> None:
     segment = driven.spares.take(1, OCTETS)
     survivor = driven.disk.after_crash(lambda: False)
     assert survivor.paths(SEGMENTS) == [segment.path]
+
+
+def test_segment_of_which_some_cannot_be_read_is_kept_for_a_person() -> None:
+    driven = Driven(kept=2)
+    segment = driven.spares.take(1, OCTETS)
+    segment.is_worn = True
+    driven.spares.retire(segment)
+    driven.disk.before = FailingCalls(errno.ENOSPC, 2, 2)  # after the rename
+    driven.run_jobs()
+    driven.spares.retire_next()
+    survivor = driven.disk.after_crash(lambda: False)
+    assert survivor.paths(SEGMENTS) == []
+    assert survivor.paths(DAMAGED) == [DAMAGED / segment.path.name]
+    assert driven.disk.open_files == 0
 
 
 def test_every_use_has_a_tag_of_its_own() -> None:

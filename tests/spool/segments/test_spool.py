@@ -5,25 +5,14 @@ import random
 from pathlib import Path
 
 import pytest
-from tests.support.spool import (
-    SMALL,
-    SPOOL,
-    Answers,
-    FailingCalls,
-    Luck,
-    ManualLoop,
-    Scenario,
-    SimulatedDisk,
-    message,
-    progress,
-    read_content,
-    recover,
-)
+from tests.support.disk import FailingCalls, Luck, SimulatedDisk
+from tests.support.spool import SMALL, SPOOL, Answers, ManualLoop, Scenario, message, progress, read_content, recover
 
 from outgate.mail.message import fresh_progress
 from outgate.spool.files import Files
 from outgate.spool.interface import Health, SpoolError, SpoolFailed, SpoolFull
 from outgate.spool.segments import SegmentSettings, SegmentSpool
+from outgate.spool.segments.committer import READ_TRIES
 
 STEPS = 40
 CALLS = range(1, 130)  # more than a scenario of so many steps makes before it is settled
@@ -298,6 +287,31 @@ def test_damaged_record_that_should_be_copied_is_set_aside_and_stops_nothing() -
     assert b"IS be damaged 1" in disk.read(aside)
     spool.close()
     assert recover(disk).messages == [(message(2), fresh_progress(1))]
+
+
+def test_record_that_cannot_be_read_for_a_while_is_copied_forward_later() -> None:
+    """And one that never can be read takes its segment to where a person finds it; neither stops the log."""
+    for bad_reads in (3, 10**9):
+        disk = SimulatedDisk()
+        spool, answers = opened(disk)
+        spool.accept(message(1), b"hard to read", answers[1])
+        assert answers.wait(1) is None
+        failing = FailingCalls(errno.EIO, 1, bad_reads, frozenset({"pread"}))
+        disk.before = failing
+        number = 1
+        while number < 150 or not (spool.statistics()["copied_records"] or spool.statistics()["quarantined_records"]):
+            number += 1
+            spool.accept(message(number), bytes(3000), answers[number])
+            assert answers.wait(number) is None
+            spool.finish(message(number).queue_id)
+        assert len(failing.failed) == min(bad_reads, READ_TRIES)
+        spool.close()
+        found = recover(disk)
+        if bad_reads < READ_TRIES:
+            assert found.contents == {message(1).queue_id: b"hard to read"}
+        else:
+            (kept,) = disk.paths(SPOOL / "damaged")
+            assert b"hard to read" in disk.read(kept)
 
 
 # Large content

@@ -1,6 +1,7 @@
 """The writer thread: it goes on answering whatever happens."""
 
-from tests.support.spool import SMALL, SPOOL, Answers, ManualLoop, SimulatedDisk, message, recover
+from tests.support.disk import SimulatedDisk
+from tests.support.spool import SMALL, SPOOL, Answers, ManualLoop, message, recover
 
 from outgate.spool.interface import SpoolFailed
 from outgate.spool.segments import SegmentSpool

@@ -27,7 +27,7 @@ from typing import Final
 
 from outgate.spool import records
 from outgate.spool.event_log import EventWriter
-from outgate.spool.files import is_full
+from outgate.spool.files import Batch, Point, is_full
 from outgate.spool.interface import Done, SpoolError, SpoolFailed, SpoolFull
 from outgate.spool.records import BadRecord, Kind, MessageBody, record_in, split_message
 from outgate.spool.segments.intake import Accept, Finish, LargeReady, Mark, Operation, Update
@@ -38,9 +38,23 @@ from outgate.spool.segments.settings import SegmentSettings
 
 COPY_OCTETS: Final = 256 * 1024  # copied forward in a round at least; as much as the round has written, if that is more
 DONE_IDS: Final = 256  # finished messages in one record: it must fit into what a segment keeps for marks
+READ_TRIES: Final = 5  # of a live record that must be copied, `check_seconds` apart, before it is given up
 EVENTS_AT_ONCE: Final = 1024 * 1024  # octets of events that are flushed without waiting longer
 
 _log: Final = logging.getLogger(__name__)
+
+
+class _Commit:
+    """How far a commit has come: what was appended, where, and what could not be."""
+
+    __slots__ = ("locations", "marks", "no_room", "stored", "unwritable")
+
+    def __init__(self) -> None:
+        self.stored: list[Accept] = []
+        self.locations: list[Location] = []
+        self.no_room: list[Accept] = []
+        self.unwritable: list[Accept] = []
+        self.marks: list[Mark] = []
 
 
 class Committer:
@@ -79,8 +93,12 @@ class Committer:
         self._awaited = 0  # updates with a `done` among these two
         self._events_due_at = 0.0
         self._marks_due_at = 0.0
-        self._stalled_until = 0.0  # for lack of room
+        self._stalled_until = 0.0  # for lack of room, or since the oldest record cannot be read
+        self._reads_failed = 0  # in a row, of the same record
         self._has_failed = False
+        self._begun = _Commit()  # what `begin` began
+        self._event_batch: Batch | None = None
+        self._flush_begun = 0.0
         self.commits = 0
         self.committed_messages = 0
         self.flush_seconds = 0.0
@@ -106,7 +124,7 @@ class Committer:
         """Raises: OSError; then call `fail`, and after it only `take` and `fail`."""
         now = self._monotonic()
         appended_before = self._log.appended_octets
-        if self._accepts or (self._ready and (self._awaited or now >= self._marks_due_at)):
+        if self._commit_is_due(now):
             self._commit()
         if self._events.is_behind and self._events_are_due(now):
             self._flush_events()
@@ -119,9 +137,83 @@ class Committer:
                 self._stalled_until = now + self._settings.check_seconds
             if self._log.is_sparse and (not self._room.no_segment or self._log.oldest_fits):
                 self._copy_forward(max(COPY_OCTETS, self._log.appended_octets - appended_before))
+        self._tidy()
+
+    def _tidy(self) -> None:
         self._log.retire_empty()
         if self._log.needs_spare and self._room.has_for(0):
             self._log.prepare_spare()
+
+    # The same round in two halves, around a write and flush that somebody else does
+
+    def begin(self) -> Batch | None:
+        """The next step of a round, if it is an ordinary one: what is to be written and flushed before `end`.
+
+        None: there is nothing to do now, or it needs `round` (see `is_due`): another segment, a new file of events, a
+        copy. Nothing but `end` may be called before that has happened.
+        """
+        now = self._monotonic()
+        log, events = self._log, self._events
+        if now >= self._stalled_until and (log.is_sparse or self._room.no_segment or log.owes_void):
+            return None
+        if events.is_behind and self._events_are_due(now):
+            if not events.is_open:
+                return None
+            batch = self._event_batch = events.batch()
+            return batch
+        if not self._commit_is_due(now):
+            return None
+        self._begun = begun = _Commit()
+        log.is_confined = True
+        try:
+            self._append(begun)
+        finally:
+            log.is_confined = False
+        if not begun.stored and not begun.marks:
+            self._accepts = [accept for accept in self._accepts if accept not in begun.unwritable]
+            self._refuse_unwritable(begun)
+            return None
+        self._flush_begun = time.perf_counter()
+        return log.take_batch()
+
+    def end(self, error: OSError | None) -> None:
+        """What `begin` returned is durable, or `error` came of it. Raises: OSError, as `round`."""
+        event_batch, self._event_batch = self._event_batch, None
+        if event_batch is not None:
+            self._events_ended(event_batch, error)
+        else:
+            self._commit_ended(error)
+        self._tidy()
+
+    def _events_ended(self, batch: Batch, error: OSError | None) -> None:
+        if error is None:
+            self._events.flushed(batch)
+            waiting, self._waiting = self._waiting, []
+            self._make_ready(waiting)
+            return
+        self._events.flush_failed()
+        if not is_full(error):
+            raise error
+        self._put_events_off(error)
+
+    def _commit_ended(self, error: OSError | None) -> None:
+        begun, log = self._begun, self._log
+        if error is None:
+            self._count_flush(time.perf_counter() - self._flush_begun)
+            log.flushed()
+            self._accepts = begun.no_room  # they wait for `round`, which opens another segment
+            self._committed(begun)
+        else:
+            self._not_committed(begun, error)
+        self._refuse_unwritable(begun)
+
+    def _commit_is_due(self, now: float) -> bool:
+        return bool(self._accepts or (self._ready and (self._awaited or now >= self._marks_due_at)))
+
+    @property
+    def is_due(self) -> bool:
+        """Does `round` have anything to do now?"""
+        return bool(self._accepts) or self.seconds_until_due() == 0 or (bool(self._awaited) and bool(self._ready))
 
     def seconds_until_due(self) -> float | None:
         """When `round` wants to be called again though nothing was asked for: 0 is at once, None is never."""
@@ -203,44 +295,52 @@ class Committer:
 
     def _commit(self) -> None:
         """Write and flush the messages of the round and all marks that are ready; then tell."""
-        log = self._log
-        stored: list[Accept] = []
-        locations: list[Location] = []
-        no_room: list[Accept] = []
-        unwritable: list[Accept] = []
-        marks: list[Mark] = []
+        begun = _Commit()
         try:
-            for accept in self._accepts:
-                try:
-                    locations.append(_append_message(log, accept))
-                    stored.append(accept)
-                except NoRoom:
-                    no_room.append(accept)
-                except ValueError:
-                    unwritable.append(accept)
-            marks = self._append_marks()
-            log.write()
+            self._append(begun)
+            self._log.write()
             self._flush_log()
         except OSError as error:
-            self._ready[:0] = marks
-            if not is_full(error):
-                raise
-            log.abandon()
-            accepts = [accept for accept in self._accepts if accept not in unwritable]  # also those not come to
-            self._put_off(accepts, f"no room in the log: {error}")
+            self._not_committed(begun, error)
         else:
             self._accepts = []
-            for accept, location in zip(stored, locations, strict=True):
-                log.keep(accept.entry, location)
-            if stored:
-                self._answer(stored, None)
-                self.commits += 1
-                self.committed_messages += len(stored)
-            if no_room or self._ready:
-                self._put_off(no_room, "no room for another segment of the log")
-            self._apply(marks)
-        if unwritable:
-            self._refuse(unwritable, SpoolError("the message has text that cannot be encoded"))
+            self._committed(begun)
+            if begun.no_room or self._ready:
+                self._put_off(begun.no_room, "no room for another segment of the log")
+        self._refuse_unwritable(begun)
+
+    def _append(self, begun: "_Commit") -> None:
+        """Raises: OSError; `begun` says how far it came."""
+        for accept in self._accepts:
+            try:
+                begun.locations.append(_append_message(self._log, accept))
+                begun.stored.append(accept)
+            except NoRoom:
+                begun.no_room.append(accept)
+            except ValueError:
+                begun.unwritable.append(accept)
+        begun.marks = self._append_marks()
+
+    def _committed(self, begun: "_Commit") -> None:
+        for accept, location in zip(begun.stored, begun.locations, strict=True):
+            self._log.keep(accept.entry, location)
+        if begun.stored:
+            self._answer(begun.stored, None)
+            self.commits += 1
+            self.committed_messages += len(begun.stored)
+        self._apply(begun.marks)
+
+    def _not_committed(self, begun: "_Commit", error: OSError) -> None:
+        self._ready[:0] = begun.marks
+        if not is_full(error):
+            raise error
+        self._log.abandon()
+        accepts = [accept for accept in self._accepts if accept not in begun.unwritable]  # also those not come to
+        self._put_off(accepts, f"no room in the log: {error}")
+
+    def _refuse_unwritable(self, begun: "_Commit") -> None:
+        if begun.unwritable:
+            self._refuse(begun.unwritable, SpoolError("the message has text that cannot be encoded"))
 
     def _append_marks(self) -> list[Mark]:
         """Append what is ready, as far as there is room; returns what was appended, the rest stays ready."""
@@ -269,7 +369,9 @@ class Committer:
     def _flush_log(self) -> None:
         begun = time.perf_counter()
         self._log.flush()
-        seconds = time.perf_counter() - begun
+        self._count_flush(time.perf_counter() - begun)
+
+    def _count_flush(self, seconds: float) -> None:
         self.flush_seconds += seconds
         self.flush_seconds_max = max(self.flush_seconds_max, seconds)
 
@@ -297,6 +399,7 @@ class Committer:
                 self._log.declare_void()
                 self._log.write()
                 self._flush_log()
+                self._log.reached(Point.VOID_DECLARED)
             except NoRoom:
                 self._stalled_until = self._monotonic() + self._settings.check_seconds
             except OSError as error:
@@ -350,13 +453,18 @@ class Committer:
         except OSError as error:
             if not is_full(error):
                 raise
-            self._events_due_at = self._stalled_until = self._monotonic() + self._settings.check_seconds
-            self._events.drop_excess()
-            self._answer_updates(self._waiting, SpoolFull(f"no room for events: {error}"))
-            if self._events.is_behind:
-                return
+            self._put_events_off(error)
+            return
         waiting, self._waiting = self._waiting, []
         self._make_ready(waiting)
+
+    def _put_events_off(self, error: OSError) -> None:
+        self._events_due_at = self._stalled_until = self._monotonic() + self._settings.check_seconds
+        self._events.drop_excess()
+        self._answer_updates(self._waiting, SpoolFull(f"no room for events: {error}"))
+        if not self._events.is_behind:
+            waiting, self._waiting = self._waiting, []
+            self._make_ready(waiting)
 
     # Step 3: copying forward
 
@@ -370,7 +478,12 @@ class Committer:
             for entry in log.oldest_entries():
                 if octets >= budget_octets:
                     break
-                body = self._read_live(entry)
+                try:
+                    body = self._read_live(entry)
+                except OSError as error:
+                    self._stalled_until = self._monotonic() + self._settings.check_seconds
+                    _log.error("the record of %s cannot be read: %s", entry.queue_id, error)
+                    break
                 if body is None:
                     damaged.append(entry)
                     continue
@@ -383,6 +496,7 @@ class Committer:
                 octets += copy.octets
             log.write()
             self._flush_log()
+            log.reached(Point.COPIED_FORWARD)
         except OSError as error:
             if not is_full(error):
                 raise
@@ -397,18 +511,30 @@ class Committer:
         self.copied_octets += octets
 
     def _read_live(self, entry: Entry) -> MessageBody | None:
-        """The record of a live message. None if it cannot be read any more: then it is set aside, so that one damaged
-        record does not hold up the log for ever."""
+        """The record of a live message. None if it is damaged, or cannot be read however often it is tried: then it is
+        set aside, or its segment with it, so that one record does not hold up the log for ever.
+
+        Raises: OSError; later it may be readable.
+        """
         location = entry.location
         assert location is not None, "what a segment counts as live stands in it"
         octets = b""
         try:
             octets = self._log.read(location)
+            self._reads_failed = 0
             record = record_in(octets, location.segment.generation)
             if record is not None:
                 return split_message(record.body)
-        except (OSError, BadRecord) as error:
-            _log.error("the record of %s cannot be read: %s", entry.queue_id, error)
+        except OSError:
+            self._reads_failed += 1
+            if self._reads_failed < READ_TRIES:
+                raise
+            self._reads_failed = 0
+            location.segment.is_worn = True
+            self.damaged_records += 1
+            return None
+        except BadRecord as error:
+            _log.error("the record of %s makes no sense: %s", entry.queue_id, error)
         self.damaged_records += 1
         self._set_aside(f"{entry.queue_id}-{location.segment.generation.number}-{location.offset}", octets)
         return None

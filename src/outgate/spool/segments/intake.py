@@ -75,6 +75,10 @@ class Intake:
             self._sleep = _AWAKE
             self._wake.put(None)
 
+    def put_from_thread(self, operation: Operation) -> None:
+        """`put`, from another thread than the loop's; here that is the same."""
+        self.put(operation)
+
     def put_lazily(self, operation: Operation) -> None:
         """This may wait for the timer; if none is set, the writer wakes up to set one."""
         self._operations.append(operation)

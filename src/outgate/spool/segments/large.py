@@ -93,6 +93,9 @@ class LargeFile:
             self._waiting = None
             resume()
 
+    def peek(self) -> Path:
+        return self._path
+
     def abandon(self) -> None:
         if not self._is_over:
             self._is_over = True
@@ -159,6 +162,7 @@ class LargeFile:
                 self._add_checksum(chunk)
             self._open()
             write_all(self._files, self._descriptor, batch, self._written)
+            self._files.reached(Point.LARGE_WRITTEN)
         finally:
             self._settled += length
         self._written += length

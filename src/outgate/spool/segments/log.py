@@ -21,7 +21,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from outgate.spool import records
-from outgate.spool.files import Files, Point, is_full, read_all, write_all
+from outgate.spool.files import Batch, Files, Point, is_full, read_all, write_all
 from outgate.spool.records import BLOCK, FIRST_RECORD, Kind, frame
 from outgate.spool.segments.segment import Entry, Location, Segment
 from outgate.spool.segments.settings import SegmentSettings
@@ -59,6 +59,7 @@ class Log:
         self._end = 0
         self._parts: list[bytes] = []
         self._unflushed: list[Segment] = []
+        self.is_confined = False  # no other segment may be opened: what does not fit into this one finds NoRoom
         self.used_octets = sum(segment.size_octets for segment in segments)
         self.live_octets = sum(segment.live_octets for segment in segments)
         self.appended_records = 0
@@ -71,10 +72,14 @@ class Log:
         octets = records.record_octets(len(head) + len(content))
         segment = self._segment
         if segment is None or self._end + octets > segment.size_octets:
+            if self.is_confined:
+                raise NoRoom
             segment = self._next_segment(octets)
         elif (
             kind is Kind.MESSAGE and not self._spares and self._end + octets > segment.size_octets - self._marks_octets
         ):
+            if self.is_confined:
+                raise NoRoom
             self._ensure_spare()
         prefix, padding = frame(self._tag, self._seed, kind, self._next_sequence, head, content)
         self._next_sequence += 1
@@ -87,24 +92,36 @@ class Log:
 
     def write(self) -> None:
         """Hand what was appended to the operating system, in one call if it can be. Raises: OSError."""
+        batch = self.take_batch()
+        if batch is not None:
+            write_all(self._files, batch.descriptor, batch.buffers, batch.offset)
+            self._files.reached(Point.BATCH_WRITTEN)
+
+    def take_batch(self) -> Batch | None:
+        """What was appended, for the caller to write, and to flush or have flushed by `flush`."""
         if not self._parts:
-            return
+            return None
         segment = self._segment
         assert segment is not None
         self._parts.append(bytes(-self._end % BLOCK))
         if not self._unflushed or self._unflushed[-1] is not segment:
             self._unflushed.append(segment)
-        write_all(self._files, segment.descriptor, self._parts, self._start)
-        self._parts.clear()
+        batch = Batch(segment.descriptor, self._parts, self._start)
+        self._parts = []
         self._end += -self._end % BLOCK
         self._start = self._end
-        self._files.reached(Point.BATCH_WRITTEN)
+        return batch
 
     def flush(self) -> None:
         """Make durable what was written. Raises: OSError."""
         while self._unflushed:
             self._files.fdatasync(self._unflushed[0].descriptor)
             self._unflushed.pop(0)
+        self.flushed()
+
+    def flushed(self) -> None:
+        """Everything that was written is durable."""
+        self._unflushed.clear()
         self._confirmed_sequence = self._next_sequence - 1
         if self._segment is not None:
             self._void.clear()  # they stand at the beginning of it, or of an earlier one
@@ -232,6 +249,10 @@ class Log:
     def read(self, location: Location) -> bytes:
         """The record at `location`, unchecked. Raises: OSError."""
         return read_all(self._files, location.segment.descriptor, location.octets, location.offset)
+
+    def reached(self, point: Point) -> None:
+        """Of what a caller does with this log; see `Point`."""
+        self._files.reached(point)
 
     @property
     def segments(self) -> int:

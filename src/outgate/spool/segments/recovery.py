@@ -14,8 +14,11 @@ written since.
 
 import logging
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct
 
 from outgate.mail.message import Message, Progress, QueueId
 from outgate.spool.directory import SpoolDirectory
@@ -45,19 +48,25 @@ _log: Final = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Recovered:
-    """messages, entries: parallel, in the order of the log. segments: all that are numbered, oldest first, with their
-    entries. damaged: places that were set aside. orphans: large files that no live message names."""
+    """packed: the messages, encoded, with their progress; entries: parallel, in the order of the log. segments: all
+    that are numbered, oldest first, with their entries. damaged: places that were set aside. orphans: large files that
+    no live message names."""
 
-    messages: list[tuple[Message, Progress]] = field(default_factory=list)
+    packed: deque[tuple[bytes, Progress]] = field(default_factory=deque)
     entries: list[Entry] = field(default_factory=list)
     segments: deque[Segment] = field(default_factory=deque)
     next_sequence: int = 1
     damaged: int = 0
     orphans: list[str] = field(default_factory=list)
 
+    def messages(self) -> Iterator[tuple[Message, Progress]]:
+        """Once: each is given up as it is taken, since a queue of 200,000 in full would take hundreds of megabytes."""
+        while self.packed:
+            octets, progress = self.packed.popleft()
+            yield decode_message(octets, b"")[0], progress
 
-@dataclass(slots=True)
-class _Found:
+
+class _Found(Struct, gc=False):
     """A live message as far as the scan has come. The parts are copied out of the segment, the content is not."""
 
     kind: int
@@ -80,26 +89,33 @@ class Recovery:
 
     def run(self) -> Recovered:
         """Raises: OSError; damage is never fatal."""
+        try:
+            return self._run()
+        except BaseException:
+            for segment in self._result.segments:
+                self._files.close(segment.descriptor)
+            raise
+
+    def _run(self) -> Recovered:
         large_names = set(self._files.names(self._directory.large))
-        for segment in self._open_segments():
-            self._result.segments.append(segment)
+        self._open_segments()
+        for segment in self._result.segments:
             self._take_segment(segment)
         for queue_id, found in self._found.items():
             self._take_message(queue_id, found, large_names)
+        self._found.clear()
         named = {entry.reference.name for entry in self._result.entries if entry.reference is not None}
         self._result.orphans = sorted(large_names - named)
         self._result.next_sequence = self._sequence + SEQUENCE_STEP
         return self._result
 
-    def _open_segments(self) -> list[Segment]:
-        segments = []
-        for name in self._files.names(self._directory.segments):
-            generation = generation_of(name)
-            if generation is not None:
-                path = self._directory.segments / name
-                descriptor = self._files.open(path)
-                segments.append(Segment(generation, path, descriptor, self._files.size(descriptor)))
-        return sorted(segments, key=lambda segment: segment.generation.number)
+    def _open_segments(self) -> None:
+        found = [(generation_of(name), name) for name in self._files.names(self._directory.segments)]
+        numbered = [(generation, name) for generation, name in found if generation is not None]
+        for generation, name in sorted(numbered, key=lambda one: one[0].number):
+            path = self._directory.segments / name
+            descriptor = self._files.open(path)
+            self._result.segments.append(Segment(generation, path, descriptor, self._files.size(descriptor)))
 
     def _take_segment(self, segment: Segment) -> None:
         self._files.fdatasync(segment.descriptor)
@@ -155,7 +171,7 @@ class Recovery:
         try:
             if reference is not None and not self._is_whole(reference, large_names):
                 raise BadRecord(f"its content {reference.name} is missing or has not {reference.size_octets} octets")
-            message, progress = decode_message(found.message, found.progress)
+            _, progress = decode_message(found.message, found.progress)
             entry = Entry(queue_id, location, reference, progress)
         except BadRecord as error:
             octets = read_all(self._files, location.segment.descriptor, location.octets, location.offset)
@@ -163,7 +179,7 @@ class Recovery:
             return
         location.segment.entries[entry] = None
         location.segment.live_octets += location.octets
-        self._result.messages.append((message, progress))
+        self._result.packed.append((found.message, progress))
         self._result.entries.append(entry)
 
     def _is_whole(self, reference: LargeReference, large_names: set[str]) -> bool:
@@ -201,5 +217,6 @@ def _read_leniently(files: Files, segment: Segment) -> bytes:
             piece = read_all(files, segment.descriptor, min(BLOCK, size - offset), offset)
         except OSError:
             piece = b""
+            segment.is_worn = True
         pieces.append(piece.ljust(min(BLOCK, size - offset), b"\0"))
     return b"".join(pieces)

@@ -16,7 +16,8 @@ _NAME: Final = re.compile(r"([0-9]{16})-([0-9a-f]{16})\.segment").fullmatch
 class Segment:
     """A file in one generation. The writer thread owns it; readers pin it from any thread.
 
-    entries: the live messages whose record stands here, in the order of the log. The descriptor is closed by whoever
+    entries: the live messages whose record stands here, in the order of the log. is_worn: some of it could not be read,
+    so that the file is kept for a person when the log lets go of it. The descriptor is closed by whoever
     comes last: the log, when it retires the segment, or the last reader.
     """
 
@@ -27,6 +28,7 @@ class Segment:
         "descriptor",
         "entries",
         "generation",
+        "is_worn",
         "live_octets",
         "path",
         "size_octets",
@@ -39,6 +41,7 @@ class Segment:
         self.size_octets = size_octets
         self.entries: dict[Entry, None] = {}
         self.live_octets = 0
+        self.is_worn = False
         self._lock = threading.Lock()
         self._pins = 0
         self._is_retired = False

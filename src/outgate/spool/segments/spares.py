@@ -47,12 +47,15 @@ class Spares:
         files: Files,
         directory: Path,
         *,
+        damaged: Path,
         segment_octets: int,
         kept: int,
         submit: Callable[[Callable[[], None]], None],
     ) -> None:
+        """damaged: where segments go of which some could not be read."""
         self._files = files
         self._directory = directory
+        self._damaged = damaged
         self._segment_octets = segment_octets
         self._kept = kept
         self._submit = submit
@@ -93,6 +96,7 @@ class Spares:
         try:
             write_all(self._files, descriptor, (segment_header(generation),), 0)
             self._files.rename(spare, path)
+            self._files.reached(Point.SEGMENT_NAMED)
         except OSError:
             if size_octets != self._segment_octets:
                 self._discard(spare, descriptor)
@@ -147,6 +151,7 @@ class Spares:
                 return
             spare = path.with_name(path.name.replace(_FILLING, _SPARE))
             self._files.rename(path, spare)
+            self._files.reached(Point.SPARE_FILLED)
         except OSError as error:
             filling, self._filling, self._fill_is_due = self._filling, None, False
             if filling is not None:
@@ -182,13 +187,19 @@ class Spares:
         segment = retiring.segment
         if not retiring.is_renamed:
             is_wanted = segment.size_octets == self._segment_octets and len(self._spares) < self._kept
-            if retiring.is_free and is_wanted:
+            if retiring.is_free and is_wanted and not segment.is_worn:
                 retiring.spare = segment.path.with_name(f"{_SPARE}{secrets.token_hex(8)}")
                 self._files.rename(segment.path, retiring.spare)
             else:
                 retiring.spare = None
-                self._files.unlink(segment.path)
+                if segment.is_worn:
+                    self._files.rename(segment.path, self._damaged / segment.path.name)
+                else:
+                    self._files.unlink(segment.path)
             retiring.is_renamed = True
+            self._files.reached(Point.SEGMENT_LEAVING)
+        if segment.is_worn:
+            self._files.fsync_directory(self._damaged)
         self._files.fsync_directory(self._directory)
         self._files.reached(Point.SEGMENT_RETIRED)
         if retiring.spare is not None:

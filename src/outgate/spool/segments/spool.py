@@ -10,7 +10,8 @@ of them sets and others read.
 
 import logging
 import secrets
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -35,8 +36,9 @@ from outgate.spool.segments.intake import Accept, Finish, Intake, LargeReady, Up
 from outgate.spool.segments.jobs import JobThread
 from outgate.spool.segments.large import LargeFile
 from outgate.spool.segments.log import Log
+from outgate.spool.segments.loop_writer import Loop, LoopWriter
 from outgate.spool.segments.readers import InlineReader, LargeReader
-from outgate.spool.segments.recovery import Recovery
+from outgate.spool.segments.recovery import Recovered, Recovery
 from outgate.spool.segments.room import Room
 from outgate.spool.segments.segment import Entry
 from outgate.spool.segments.settings import SegmentSettings
@@ -53,14 +55,15 @@ class _Opened:
     log: Log
     events: EventWriter
     committer: Committer
-    writer: Writer
+    writer: Writer | LoopWriter
     damaged: int
 
 
 class SegmentSpool:
     """A `Spool`. `recover` comes first, once; `close` last.
 
-    post: has a callable called on the loop's thread, soon; called from other threads.
+    post: has a callable called on the loop's thread, soon; called from other threads. loop: the loop of the thread that
+    makes the spool; with it, and where the flusher is compiled, ordinary commits need no thread of Python's.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class SegmentSpool:
         directory: Path,
         *,
         post: Callable[[Callable[[], None]], object],
+        loop: Loop | None = None,
         settings: SegmentSettings = SegmentSettings(),  # noqa: B008  # frozen
         files: Files | None = None,
     ) -> None:
@@ -75,8 +79,15 @@ class SegmentSpool:
         self._files = files or Files()
         self._post = post
         self._settings = settings
-        self._intake = Intake()
+        self._loop = loop
+        self._loop_thread = threading.get_ident()
         self._directory = SpoolDirectory.open(self._files, directory)
+        flusher = None if loop is None else self._files.flusher()
+        self._intake: Intake | LoopWriter
+        if loop is None or flusher is None:
+            self._intake = Intake()
+        else:
+            self._intake = LoopWriter(flusher, loop)
         try:
             self._room = Room(self._files, directory, settings.reserve_octets, failed=self._intake.wake)
         except OSError as error:
@@ -91,14 +102,16 @@ class SegmentSpool:
         self._spares = Spares(
             self._files,
             self._directory.segments,
+            damaged=self._directory.damaged,
             segment_octets=settings.segment_octets,
             kept=settings.spares_kept,
             submit=self._upkeep.submit,
         )
 
-    def recover(self) -> list[tuple[Message, Progress]]:
+    def recover(self) -> Iterator[tuple[Message, Progress]]:
         assert self._opened is None, "recovered once, before anything else"
         files, settings = self._files, self._settings
+        recovered = Recovered()
         try:
             recovered = Recovery(self._directory).run()
             self._spares.take_over(files.names(self._directory.segments))
@@ -116,6 +129,8 @@ class SegmentSpool:
                 quota_octets=settings.event_quota_octets,
             )
         except OSError as error:
+            for segment in recovered.segments:
+                files.close(segment.descriptor)
             raise self._room.fail(error) from error
         committer = Committer(
             log,
@@ -127,15 +142,20 @@ class SegmentSpool:
             remove_large=self._remove_large_soon,
             set_aside=self._set_aside,
         )
-        writer = Writer(self._intake, committer, self._room)
+        writer: Writer | LoopWriter
+        if isinstance(self._intake, LoopWriter):
+            writer = self._intake
+            writer.start(committer, self._room)
+        else:
+            writer = Writer(self._intake, committer, self._room)
+            writer.start()
         self._opened = _Opened(log, events, committer, writer, recovered.damaged)
         self._live = {entry.queue_id: entry for entry in recovered.entries}
         for name in recovered.orphans:
             self._remove_large_soon(name)
-        writer.start()
         self._large_thread.start()
         self._upkeep.start()
-        return recovered.messages
+        return recovered.messages()
 
     # On the loop's thread
 
@@ -236,9 +256,22 @@ class SegmentSpool:
             "failed": self._room.failure is not None,
         }
 
+    def close_for_good(self) -> bool:
+        """As `close`, of a spool without mail that shall be taken away. False if it must stay: the disk has failed, or
+        a person should look at what is damaged."""
+        assert not self._live, "there is mail in it"
+        try:
+            return self._close(for_good=True)
+        except OSError as error:
+            _log.error("spool: %s cannot be closed for good: %s", self._directory.path, error)
+            return False
+
     def close(self) -> None:
+        self._close()
+
+    def _close(self, *, for_good: bool = False) -> bool:
         if self._is_closed:
-            return
+            return False
         self._is_closed = True
         if self._opened is not None:
             for large in list(self._large_files):
@@ -249,7 +282,10 @@ class SegmentSpool:
             self._opened.events.close()
             self._opened.log.close()
         self._spares.close()
-        self._directory.close()
+        try:
+            return for_good and self._room.failure is None and self._directory.mark_drained()
+        finally:
+            self._directory.close()
 
     def _answer(self, accepts: list[Accept], error: SpoolError | None) -> None:
         """Call every `done`, also when one of them raises; the first that was raised goes on to the loop."""
@@ -268,6 +304,9 @@ class SegmentSpool:
     # On other threads
 
     def _call_on_loop(self, call: Callable[[], None]) -> None:
+        if self._loop is not None and threading.get_ident() == self._loop_thread:
+            self._loop.call_soon(call)
+            return
         try:
             self._post(call)
         except RuntimeError:
@@ -282,7 +321,7 @@ class SegmentSpool:
             self._call_on_loop(partial(done, error))
 
     def _large_is_ready(self, entry: Entry, reference: LargeReference | None, error: SpoolError | None) -> None:
-        self._intake.put(LargeReady(entry, reference, error))
+        self._intake.put_from_thread(LargeReady(entry, reference, error))
 
     def _remove_large_soon(self, name: str) -> None:
         self._upkeep.submit(partial(self._remove_large, name))
