@@ -21,7 +21,7 @@ from outgate.mail.reply import Reply
 LINE_MAX: Final = 998  # octets without CR LF, RFC 5322 §2.1.1
 DIAGNOSTIC_MAX: Final = 800  # characters of a next hop's reply that are shown
 SHOWN_MAX: Final = 200  # characters of subject and Message-ID in the text for people
-TEXT_COLUMNS: Final = 76
+TEXT_COLUMNS: Final = 76  # of the text for people
 
 _MESSAGE_ID: Final = re.compile(r"<[!-;=?-~]{1,250}>")
 

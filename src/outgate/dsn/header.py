@@ -6,7 +6,7 @@ from typing import Final
 HEADER_SHOWN_MAX: Final = 65_536  # octets of an original header that a DSN carries; the rest is left out
 
 # The end of the last line before the empty one, whatever ends lines: content that came by BDAT may use bare ones.
-_END: Final = re.compile(rb"\r\n\r\n|\n\n|\n\r\n|\r\r")
+_END: Final = re.compile(rb"(?:\r\n|\n|\r(?!\n))[\r\n]")
 
 
 def header_of(beginning: bytes) -> bytes:
