@@ -1,24 +1,44 @@
 """One peer's dialogue: each event of the session is decided by policy, the content goes to the spool, and the 250 is
 given only after the spool has said that the message is durable. RFC 5321 §6.1.
 
-Synchronous but for that one wait, so that a message costs no task and no future.
+Synchronous but for that one wait, so that a message costs no task and no future. Only mail whose proof needs DNS (from
+a provider's shared addresses, or with a DKIM signature) may wait before that too.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Final, Protocol
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Final
 
-from outgate.contract.events import Event as ContractEvent
-from outgate.contract.events import MessageAccepted, MessageRefused
-from outgate.mail.address import ForwardPath, ReversePath
-from outgate.mail.message import ContentNeeds, Message, QueueId
+from outgate.contract.events import MessageRefused
+from outgate.contract.policy import Provider
+from outgate.contract.scanning import ContentAction
+from outgate.mail.address import ForwardPath
+from outgate.mail.evidence import NO_EVIDENCE, Evidence
+from outgate.mail.findings import NOT_SCANNED, ScanReport
+from outgate.mail.fingerprint import Fingerprint, fingerprint_of
+from outgate.mail.message import ContentNeeds, Lane, Message, QueueId
 from outgate.mail.reply import Reply
-from outgate.policy.admission import SenderStanding, decide_recipient, settle, stand_sender
+from outgate.policy.admission import Settled, decide_recipient, settle, stand_sender
 from outgate.policy.decision import Decision, Verdict
+from outgate.policy.evidence import NO_HEADER_EVIDENCE, read_evidence
+from outgate.policy.failures import source_key, tenant_key
 from outgate.policy.header import HEADER_MAX, HeaderFacts, read_header
+from outgate.policy.limits import clock_text, sender_of
+from outgate.policy.networks import is_public
+from outgate.policy.pools import is_microsoft_name
+from outgate.policy.proof import NO_PROOF, Proof
 from outgate.policy.reasons import Reason, reply_for, reply_of
-from outgate.policy.snapshot import Snapshot, SourceStanding
+from outgate.policy.snapshot import SourceClass, SourceStanding
+from outgate.reception.gathering import Gathering
+from outgate.reception.interface import ScanRequest
+from outgate.reception.judging import Proven, judge_content
+from outgate.reception.record import accepted_event, evidence_of
+from outgate.reception.room import HEAD_HELD_MAX
+from outgate.reception.shared import Reception, Wire
+from outgate.reception.signatures import Results, has_signature
 from outgate.reception.trace import protocol, received_line
+from outgate.reception.transaction import Arrived, MemoryShort, Stumbled, Transaction
 from outgate.smtp.events import (
     ContentReceived,
     ContentRequested,
@@ -28,13 +48,14 @@ from outgate.smtp.events import (
     TlsRequested,
     TransactionEnded,
 )
-from outgate.spool.interface import INLINE_MAX, Health, LargeContent, Spool, SpoolError, SpoolFull
+from outgate.spool.interface import INLINE_MAX, Health, LargeContent, SpoolError, SpoolFull
 
 LARGE_AHEAD_MAX: Final = 4 * 1024 * 1024  # octets of one large message in memory before its sender is made to wait
 LARGE_AHEAD_LOW: Final = 1024 * 1024  # octets at which the sender may go on
 REFUSED_PATHS_MAX: Final = 100  # recipients that one event of refusal names; a harvester gets no more room than that
-STRANGER_EVENTS_PER_SECOND: Final = 5.0  # refusals of strangers that are recorded; the rest is only counted
-STRANGER_EVENTS_BURST: Final = 500.0
+
+# Refusals that say: this message is not whose it claims to be.
+_FAILED_PROOFS: Final = frozenset({Reason.FROM_MISMATCH, Reason.TENANT_MISMATCH, Reason.TENANT_UNPROVEN})
 
 _MAIL_OK: Final = Reply(250, "2.1.0", "sender noted")
 _RECIPIENT_OK: Final = Reply(250, "2.1.5", "recipient noted")
@@ -43,154 +64,103 @@ _TLS_READY: Final = Reply(220, "2.0.0", "go ahead with TLS")
 _TLS_NOT_NOW: Final = reply_of(Reason.TLS_UNAVAILABLE)
 
 
-class SessionView(Protocol):
-    """What the conversation reads from the session."""
-
-    @property
-    def hello_name(self) -> str: ...
-
-    @property
-    def is_extended(self) -> bool: ...
-
-
-class Wire(Protocol):
-    """The way back to the connection."""
-
-    @property
-    def address(self) -> str: ...
-
-    @property
-    def session(self) -> SessionView: ...
-
-    @property
-    def reply_later(self) -> Callable[[Reply], None]: ...
-
-    @property
-    def pause_reading(self) -> Callable[[], None]: ...
-
-    @property
-    def resume_reading(self) -> Callable[[], None]: ...
-
-
-@dataclass(slots=True)
-class ReceptionCounters:
-    """For the metrics."""
-
-    accepted: int = 0
-    accepted_octets: int = 0
-    refused: dict[str, int] = field(default_factory=dict)  # by reason
-
-    def refuse(self, reason: Reason) -> None:
-        self.refused[reason] = self.refused.get(reason, 0) + 1
-
-
-@dataclass(slots=True)
-class Budget:
-    """So much a second, saved up to a burst: what strangers may have recorded, so that they cannot fill a disk."""
-
-    per_second: float
-    burst: float
-    now: Callable[[], float]
-    _left: float = 0.0
-    _at: float = 0.0
-
-    def spend(self) -> bool:
-        """Take one, if there is one."""
-        now = self.now()
-        self._left = min(self._left + max(now - self._at, 0.0) * self.per_second, self.burst)
-        self._at = now
-        if self._left < 1.0:
-            return False
-        self._left -= 1.0
-        return True
-
-
-@dataclass(slots=True)
-class Reception:
-    """What all conversations of a worker share.
-
-    emit: takes every event for the record. submit: takes each message that is durable, with its content if that is in
-    memory. tls_available: can a handshake be done now? postmaster: where mail for our own postmaster goes.
-    """
-
-    snapshot: Snapshot
-    spool: Spool
-    worker: str
-    host_name: str
-    hops_max: int
-    next_queue_id: Callable[[], QueueId]
-    now: Callable[[], float]
-    feed_is_current: Callable[[], bool]
-    tls_available: Callable[[], bool]
-    emit: Callable[[ContractEvent], None]
-    submit: Callable[[Message, bytes | None], None]
-    postmaster: ForwardPath | None = None
-    counters: ReceptionCounters = field(default_factory=ReceptionCounters)
-    is_stopping: bool = False
-    own_domains: frozenset[str] = field(init=False)
-    stranger_events: Budget = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.stranger_events = Budget(STRANGER_EVENTS_PER_SECOND, STRANGER_EVENTS_BURST, self.now)
-        self.own_domains = frozenset((self.host_name.lower(),)) if self.postmaster is not None else frozenset()
-
-
-@dataclass(slots=True)
-class Transaction:
-    """One message on its way in. RFC 5321 §3.3."""
-
-    queue_id: QueueId
-    sender: SenderStanding
-    smtputf8: bool
-    forward_paths: list[ForwardPath] = field(default_factory=list)
-    candidates: frozenset[str] | None = None
-    reason: Reason = Reason.DOMAIN_OWN
-    pieces: list[bytes] = field(default_factory=list)
-    size_octets: int = 0
-    is_ascii: bool = True
-    head: bytes = b""
-    large: LargeContent | None = None
-    failure: SpoolError | None = None  # the spool could not take the content: it is read to its end and refused
-    reported: int = 0  # events of refusal so far
-    refused: dict[Reason, tuple[str, list[str]]] | None = None  # by reason: the reply, and whom it was given for
-
-
 class ReceptionConversation:
     """The conversation of one connection."""
 
-    __slots__ = ("_reception", "_standing", "_standing_generation", "_tls", "_transaction", "_wire", "is_stranger")
+    __slots__ = (
+        "_arrived",
+        "_reception",
+        "_standing",
+        "_standing_generation",
+        "_tls",
+        "_transaction",
+        "_wire",
+        "is_stranger",
+    )
 
     def __init__(self, reception: Reception, wire: Wire) -> None:
         self._reception = reception
         self._wire = wire
         self._tls = ""
         self._transaction: Transaction | None = None
+        self._arrived: Arrived | None = None  # complete, and waiting for what DNS says
         self._standing: SourceStanding = reception.snapshot.source(wire.address)
         self._standing_generation = reception.snapshot.generation
         self.is_stranger = not self._standing.is_known
+        self._look_ahead()
+
+    def _look_ahead(self) -> None:
+        """Ask for the names of the address where they will be wanted, so that no message waits for them."""
+        prover = self._reception.prover
+        if prover is not None and (self._standing.provider is Provider.MICROSOFT or self._may_be_unlisted()):
+            prover.look_ahead(self._wire.address)
+
+    def _may_be_unlisted(self) -> bool:
+        """A stranger, while Microsoft's list is so old that some of its addresses may be missing, and somebody here
+        sends from Microsoft."""
+        snapshot = self._reception.snapshot
+        return (
+            self.is_stranger
+            and snapshot.is_in_use(Provider.MICROSOFT)
+            and snapshot.providers.is_stale(Provider.MICROSOFT, self._reception.now())
+            and is_public(self._wire.address)
+        )
 
     def secured(self, tls: str) -> None:
         self._tls = tls
 
     def closed(self) -> None:
         self._end_transaction()
+        arrived, self._arrived = self._arrived, None
+        if arrived is not None:  # nobody is left to be told that we have it, so we do not take it
+            if arrived.scan is not None:
+                arrived.scan.abandon()
+            self._give_up_content(arrived.transaction)
 
     def answer(self, event: Event) -> Reply | None:
-        match event:
-            case ContentReceived():
-                return self._receive(event)
-            case RecipientReceived(forward_path):
-                return self._admit(forward_path)
-            case MailReceived():
-                return self._begin(event)
-            case ContentRequested():
-                return self._request()
-            case TransactionEnded(reason):
-                self._end_transaction(reason)
-                return None
-            case TlsRequested():
-                self._end_transaction()
-                return _TLS_READY if self._reception.tls_available() else _TLS_NOT_NOW
+        """Whatever our own code raises over a message ends that message with 451, and nothing else."""
+        try:
+            match event:
+                case ContentReceived():
+                    return self._receive(event)
+                case RecipientReceived(forward_path):
+                    return self._admit(forward_path)
+                case MailReceived():
+                    return self._begin(event)
+                case ContentRequested():
+                    return self._request()
+                case TransactionEnded(reason):
+                    self._end_transaction(reason)
+                    return None
+                case TlsRequested():
+                    self._end_transaction()
+                    return _TLS_READY if self._reception.tls_available() else _TLS_NOT_NOW
+        except Exception as error:
+            return self._stumble(event, error)
+
+    def _stumble(self, event: Event, error: Exception) -> Reply | None:
+        transaction = self._transaction
+        self._reception.fault(transaction.queue_id if transaction is not None else "", error)
+        if isinstance(event, ContentReceived) and not event.is_last:
+            if transaction is not None:  # it is read to its end, then refused; nothing of it is kept
+                self._give_up_content(transaction)
+                transaction.failure = Stumbled("our own code raised")
+            return None
+        if transaction is not None and not isinstance(event, RecipientReceived | ContentRequested):
+            self._transaction = None
+            self._give_up_content(transaction)
+        if isinstance(event, TransactionEnded):
+            return None
+        self._reception.counters.refuse(Reason.INTERNAL_ERROR)
+        return reply_of(Reason.INTERNAL_ERROR, reference=transaction.queue_id if transaction is not None else "")
+
+    def _give_up_content(self, transaction: Transaction) -> None:
+        if transaction.gathering is not None:
+            transaction.gathering.abandon()
+        if transaction.large is not None:
+            transaction.large.abandon()
+        transaction.pieces, transaction.large = [], None
+        self._release(transaction)
 
     # The envelope
 
@@ -207,6 +177,9 @@ class ReceptionConversation:
             self._standing = snapshot.source(self._wire.address)
             self._standing_generation = snapshot.generation
             self.is_stranger = not self._standing.is_known
+        obstacle = self._failures_obstacle()
+        if obstacle is not None:
+            return obstacle
         self._transaction = Transaction(
             reception.next_queue_id(),
             stand_sender(snapshot, self._standing, event.reverse_path),
@@ -227,6 +200,8 @@ class ReceptionConversation:
             own_domains=reception.own_domains,
         )
         decision = admission.decision
+        if decision.reason is Reason.SOURCE_UNKNOWN and self._may_be_microsoft():
+            decision = Decision(Verdict.DEFER, Reason.RANGES_STALE, self._wire.address)
         if decision.verdict is Verdict.ACCEPT:
             if decision.reason is Reason.POSTMASTER and reception.postmaster is not None:
                 forward_path = reception.postmaster  # RFC 5321 §4.5.1: it goes where the operator says
@@ -235,6 +210,15 @@ class ReceptionConversation:
             transaction.forward_paths.append(forward_path)
             return _RECIPIENT_OK
         return self._refuse_recipient(transaction, decision, forward_path)
+
+    def _may_be_microsoft(self) -> bool:
+        """Might this unknown address be one that Microsoft has added since we last heard of its list? While nobody has
+        said what its name is, it might."""
+        prover = self._reception.prover
+        if prover is None or not self._may_be_unlisted():
+            return False
+        names = prover.known_names(self._wire.address)
+        return names is None or any(is_microsoft_name(name) for name in names)
 
     def _refuse_recipient(self, transaction: Transaction, decision: Decision, forward_path: ForwardPath) -> Reply:
         reply = reply_for(decision, transaction.queue_id)
@@ -256,6 +240,17 @@ class ReceptionConversation:
         self._reception.counters.refuse(reason)
         return reply_of(reason)
 
+    def _failures_obstacle(self) -> Reply | None:
+        """Why this source is not listened to now: it has failed too many proofs."""
+        failures = self._reception.failures
+        if not failures:
+            return None
+        until = failures.slowed_until(source_key(self._wire.address), self._reception.now())
+        if not until:
+            return None
+        self._reception.counters.refuse(Reason.TOO_MANY_FAILURES)
+        return reply_of(Reason.TOO_MANY_FAILURES, f"{self._wire.address} before {clock_text(until)}")
+
     # The content
 
     def _request(self) -> Reply:
@@ -268,42 +263,83 @@ class ReceptionConversation:
         transaction.size_octets += len(octets)
         if transaction.is_ascii and not octets.isascii():
             transaction.is_ascii = False
+        if b"\0" in octets and (b"\0." in octets or octets.endswith(b"\0")):
+            transaction.has_hidden_dot = True
         if transaction.large is not None:
             self._write_large(transaction, octets)
         elif transaction.failure is None:
             transaction.pieces.append(octets)
-            if transaction.size_octets > INLINE_MAX:
+            if transaction.size_octets > INLINE_MAX or (
+                not event.is_last and self._hold(transaction, transaction.size_octets)
+            ):
                 self._go_large(transaction)
         if not event.is_last:
             return None
-        return self._complete(transaction, event)
+        try:
+            return self._complete(transaction, event)
+        except Exception:
+            self._transaction = transaction  # for what it holds to be given up
+            self._arrived = None
+            raise
 
     def _go_large(self, transaction: Transaction) -> None:
         """From here on the content streams to a file of its own."""
         pieces, transaction.pieces = transaction.pieces, []
         try:
             transaction.large = self._reception.spool.large()
+            transaction.fingerprint = Fingerprint()
         except SpoolError as error:
             transaction.failure = error
             return
         for octets in pieces:
-            self._write_large(transaction, octets)
+            if transaction.failure is None:
+                self._write_large(transaction, octets)
 
     def _write_large(self, transaction: Transaction, octets: bytes) -> None:
-        large = transaction.large
+        large, fingerprint = transaction.large, transaction.fingerprint
         assert large is not None
-        if len(transaction.head) < HEADER_MAX:
-            transaction.head += octets[: HEADER_MAX + 1 - len(transaction.head)]
+        assert fingerprint is not None
+        fingerprint.update(octets)
+        if transaction.gathering is not None:
+            transaction.gathering.feed(octets)
+        elif not transaction.is_head_complete and transaction.add_to_head(octets):
+            self._gather_large(transaction, octets[len(transaction.head) - large.size_octets :])
         large.write(octets)
-        if large.unwritten_octets > LARGE_AHEAD_MAX:
+        is_short = self._hold(transaction, large.unwritten_octets + len(transaction.head))
+        if is_short and not transaction.is_head_complete and len(transaction.head) > HEAD_HELD_MAX:
+            large.abandon()  # a header must stay in memory until it is judged
+            transaction.large = None
+            transaction.failure = MemoryShort("too many long headers at a time")
+            self._release(transaction)
+        elif large.unwritten_octets > (0 if is_short else LARGE_AHEAD_MAX):
             self._wire.pause_reading()
-            large.on_drained(LARGE_AHEAD_LOW, self._wire.resume_reading)
+            large.on_drained(1 if is_short else LARGE_AHEAD_LOW, partial(self._drained, transaction, large))
+
+    def _gather_large(self, transaction: Transaction, body: bytes) -> None:
+        """Its header is complete, and `body` is what has come behind it."""
+        head = transaction.head
+        if len(head) <= HEADER_MAX and self._is_to_be_proven(transaction, head[:-2]):
+            transaction.gathering = self._gather(transaction, head[:-2], body)
+
+    def _drained(self, transaction: Transaction, large: LargeContent) -> None:
+        if transaction is self._transaction:
+            self._hold(transaction, large.unwritten_octets + len(transaction.head))
+        self._wire.resume_reading()
+
+    def _hold(self, transaction: Transaction, octets: int) -> bool:
+        """So many octets of its content are in memory now. True if all conversations together hold too much."""
+        before, transaction.held_octets = transaction.held_octets, octets
+        return self._reception.room.change(before, octets)
+
+    def _release(self, transaction: Transaction) -> None:
+        if transaction.held_octets:
+            self._hold(transaction, 0)
 
     def _complete(self, transaction: Transaction, event: ContentReceived) -> Reply | None:
         """All octets are here: prove, then make durable. None: the reply comes when the spool has spoken."""
-        reception = self._reception
         self._transaction = None
         if transaction.failure is not None:
+            self._release(transaction)
             return self._refuse_for_spool(transaction.failure, transaction.queue_id)
         large = transaction.large
         hot: bytes | None = None
@@ -311,34 +347,219 @@ class ReceptionConversation:
             pieces = transaction.pieces
             hot = pieces[0] if len(pieces) == 1 else b"".join(pieces)
             header = read_header(hot, is_complete=True)
+            head = hot[: header.header_octets]
         else:
             header = read_header(transaction.head, is_complete=len(transaction.head) == transaction.size_octets)
-        settled_customer, refusal = self._judge(transaction, header)
-        if refusal is not None:
-            return self._refuse_content(transaction, refusal, header)
-        needs = 0 if transaction.is_ascii else ContentNeeds.EIGHT_BIT
-        if event.bare_line_ending or not event.ends_with_crlf:
-            needs |= ContentNeeds.CHUNKING
-        reverse_path = transaction.sender.reverse_path
-        if _needs_utf8(transaction, reverse_path, header):
-            needs |= ContentNeeds.UTF8
+            head = transaction.head[: header.header_octets]
+        if transaction.gathering is None and not header.is_too_large and self._is_to_be_proven(transaction, head):
+            body = hot[header.header_octets + 2 :] if hot is not None and header.has_end else b""
+            transaction.gathering = self._gather(transaction, head, body)
+        arrived = Arrived(transaction, header, head, hot, transaction.needs(event, header))
+        gathering = transaction.gathering
+        if gathering is None:
+            return self._conclude(arrived, None, ())
+        self._hold(transaction, len(head) if hot is None else len(hot))
+        arrived.is_answering = True
+        self._arrived = arrived
+        gathering.finish(partial(self._gathered, arrived))
+        arrived.is_answering = False
+        if arrived.found is None:
+            return None
+        self._arrived = None
+        return self._conclude(arrived, *arrived.found)
+
+    # The proof
+
+    def _is_to_be_proven(self, transaction: Transaction, head: bytes) -> bool:
+        """Is anything to be found out that envelope and From field do not say?"""
+        return self._reception.prover is not None and (transaction.sender.needs_proof or has_signature(head))
+
+    def _gather(self, transaction: Transaction, head: bytes, body: bytes) -> Gathering:
+        prover = self._reception.prover
+        assert prover is not None
+        is_microsoft = transaction.sender.source.provider is Provider.MICROSOFT
+        gathering = prover.begin(head, self._wire.address if is_microsoft else "")
+        gathering.feed(body)
+        return gathering
+
+    def _gathered(self, arrived: Arrived, results: Results, names: tuple[str, ...]) -> None:
+        if arrived.is_answering:
+            arrived.found = results, names
+            return
+        if self._arrived is not arrived:
+            return
+        self._arrived = None
+        try:
+            reply = self._conclude(arrived, results, names)
+        except Exception as error:
+            transaction = arrived.transaction
+            self._give_up_content(transaction)
+            self._reception.fault(transaction.queue_id, error)
+            self._reception.counters.refuse(Reason.INTERNAL_ERROR)
+            reply = reply_of(Reason.INTERNAL_ERROR, reference=transaction.queue_id)
+        if reply is not None:
+            self._wire.reply_later(reply)
+
+    def _conclude(self, arrived: Arrived, results: Results | None, names: tuple[str, ...]) -> Reply | None:
+        """All that can be known is known: decide, charge, and make it durable. None: the reply comes when the spool has
+        spoken. results: None if there is no signature to be looked at."""
+        reception = self._reception
+        transaction, header = arrived.transaction, arrived.header
+        proof = NO_PROOF
+        if results is not None:
+            read = read_evidence(arrived.head) if transaction.sender.needs_proof else NO_HEADER_EVIDENCE
+            proof = Proof(read, results, names)
+        settled = self._judge(transaction, header, proof)
+        if settled.decision.verdict is Verdict.REJECT:
+            settled = self._slowed(proof) or settled
+        signatures = () if reception.prover is not None and results is None else results
+        evidence = evidence_of(transaction.sender.source, proof, settled.pool, signatures)
+        self._count(evidence)
+        if settled.decision.verdict is not Verdict.ACCEPT:
+            return self._refuse_content(transaction, settled.decision, header, evidence)
+        view = reception.snapshot.customer(settled.customer_id)
+        if view is not None and view.document.scanning.is_on:
+            return self._scan(Proven(arrived, settled, evidence, view.document.scanning))
+        return self._take(arrived, settled.customer_id, settled.lane, settled.lane_reason, evidence)
+
+    def _take(
+        self,
+        arrived: Arrived,
+        customer_id: str,
+        lane: Lane,
+        lane_reason: str,
+        evidence: Evidence,
+        report: ScanReport = NOT_SCANNED,
+    ) -> Reply | None:
+        """Nothing is left to be said against it but a limit: charge, and make it durable. None: the reply comes when
+        the spool has spoken."""
+        reception, transaction = self._reception, arrived.transaction
         at = reception.now()
-        wire = self._wire
-        session = wire.session
-        message = Message(
-            transaction.queue_id,
-            settled_customer,
+        charge = reception.limiter.charge(
+            sender_of(customer_id, transaction.sender.reverse_path, self._wire.address),
+            len(transaction.forward_paths),
+            transaction.size_octets,
             at,
-            reverse_path,
+            is_held=lane is Lane.HELD,
+        )
+        if charge.refusal is not None:
+            return self._refuse_content(transaction, charge.refusal, arrived.header, evidence, report)
+        if charge.is_slow:
+            lane, lane_reason = Lane.SLOW, Reason.OVER_LIMIT.value
+        content = arrived.hot if arrived.hot is not None else transaction.large
+        assert content is not None
+        message = self._message(arrived, customer_id, at, lane, lane_reason, evidence, report)
+        if transaction.refused:
+            self._report_refused(transaction)
+        reception.spool.accept(message, content, _Durable(self, message, arrived.hot, transaction.held_octets))
+        return None
+
+    # The content's judgement
+
+    def _scan(self, proven: Proven) -> Reply | None:
+        """Let the scanners look at it. None: the reply comes when they have spoken."""
+        reception, arrived = self._reception, proven.arrived
+        transaction = arrived.transaction
+        if reception.scanning is None:
+            return self._judged(proven, ScanReport(failed=("scanning",)))
+        self._hold(transaction, len(arrived.head) if arrived.hot is None else len(arrived.hot))
+        self._arrived = arrived
+        if transaction.large is None:
+            self._begin_scan(proven)
+        else:
+            transaction.large.on_drained(1, partial(self._large_is_written, proven, transaction.large))
+        return None
+
+    def _large_is_written(self, proven: Proven, large: LargeContent) -> None:
+        self._wire.resume_reading()  # if it waited for the disk; this takes the place of that waiting
+        if self._arrived is not proven.arrived:
+            return
+        if large.unwritten_octets or self._reception.spool.health is Health.FAILED:
+            self._scanned(proven, ScanReport(failed=("spool",)))
+        else:
+            self._begin_scan(proven)
+
+    def _begin_scan(self, proven: Proven) -> None:
+        arrived, scanning = proven.arrived, self._reception.scanning
+        assert scanning is not None
+        transaction = arrived.transaction
+        content: bytes | Path
+        if arrived.hot is not None:
+            content = arrived.hot
+        else:
+            assert transaction.large is not None
+            content = transaction.large.peek()
+        request = ScanRequest(
+            proven.settled.customer_id,
+            transaction.sender.reverse_path.text,
+            tuple([path.text for path in transaction.forward_paths]),
+            self._wire.address,
+        )
+        arrived.scan = scanning.scan(request, content, partial(self._scanned, proven))
+
+    def _scanned(self, proven: Proven, report: ScanReport) -> None:
+        if self._arrived is not proven.arrived:
+            return
+        self._arrived = None
+        try:
+            reply = self._judged(proven, report)
+        except Exception as error:
+            transaction = proven.arrived.transaction
+            self._give_up_content(transaction)
+            self._reception.fault(transaction.queue_id, error)
+            self._reception.counters.refuse(Reason.INTERNAL_ERROR)
+            reply = reply_of(Reason.INTERNAL_ERROR, reference=transaction.queue_id)
+        if reply is not None:
+            self._wire.reply_later(reply)
+
+    def _judged(self, proven: Proven, report: ScanReport) -> Reply | None:
+        """The scanners have spoken: what the customer's policy makes of it. None: the reply comes when the spool has
+        spoken."""
+        reception, arrived, settled = self._reception, proven.arrived, proven.settled
+        decision, report = judge_content(proven, report, self._wire.address, reception.now())
+        scanned = reception.counters.scanned
+        scanned[report.action] = scanned.get(report.action, 0) + 1
+        if decision.reason is not None and (decision.defer or decision.action is ContentAction.REJECT):
+            verdict = Verdict.DEFER if decision.defer else Verdict.REJECT
+            refusal = Decision(verdict, decision.reason, decision.context)
+            return self._refuse_content(arrived.transaction, refusal, arrived.header, proven.evidence, report)
+        lane, lane_reason = settled.lane, settled.lane_reason
+        if decision.action is ContentAction.HOLD:
+            lane, lane_reason = Lane.HELD, report.reason
+        return self._take(arrived, settled.customer_id, lane, lane_reason, proven.evidence, report)
+
+    def _message(
+        self,
+        arrived: Arrived,
+        customer_id: str,
+        at: float,
+        lane: Lane,
+        lane_reason: str,
+        evidence: Evidence,
+        report: ScanReport,
+    ) -> Message:
+        reception, wire = self._reception, self._wire
+        transaction, header, hot = arrived.transaction, arrived.header, arrived.hot
+        session = wire.session
+        if hot is not None:
+            fingerprint = fingerprint_of(hot)
+        else:
+            assert transaction.fingerprint is not None
+            fingerprint = transaction.fingerprint.octets()
+        return Message(
+            transaction.queue_id,
+            customer_id,
+            at,
+            transaction.sender.reverse_path,
             tuple(transaction.forward_paths),
             transaction.size_octets,
-            int(needs),
+            arrived.needs,
             received_line(
                 hello_name=session.hello_name,
                 address=wire.address,
                 host_name=reception.host_name,
                 with_protocol=protocol(
-                    is_extended=session.is_extended, tls=self._tls, is_utf8=bool(needs & ContentNeeds.UTF8)
+                    is_extended=session.is_extended, tls=self._tls, is_utf8=bool(arrived.needs & ContentNeeds.UTF8)
                 ),
                 tls=self._tls,
                 queue_id=transaction.queue_id,
@@ -351,35 +572,73 @@ class ReceptionConversation:
             header.subject,
             header.from_text,
             self._tls,
+            int(lane),
+            lane_reason,
+            fingerprint,
+            evidence,
+            report,
         )
-        if transaction.refused:
-            self._report_refused(transaction)
-        content = hot if hot is not None else large
-        assert content is not None
-        reception.spool.accept(message, content, _Durable(self, message, hot))
-        return None
 
-    def _judge(self, transaction: Transaction, header: HeaderFacts) -> tuple[str, Decision | None]:
+    def _judge(self, transaction: Transaction, header: HeaderFacts, proof: Proof) -> Settled:
         """The customer whose message it is, or the decision that refuses it. DESIGN §2, step 4."""
         reception = self._reception
         if header.received_count > reception.hops_max:
-            return "", Decision(Verdict.REJECT, Reason.HOP_LIMIT, str(header.received_count))
+            return Settled(Decision(Verdict.REJECT, Reason.HOP_LIMIT, str(header.received_count)), "")
         assert transaction.candidates is not None
         settled = settle(
             reception.snapshot,
             transaction.sender,
             transaction.candidates,
             header,
+            proof,
+            forward_paths=transaction.forward_paths,
             feed_is_current=reception.feed_is_current(),
         )
-        if settled.decision.verdict is Verdict.ACCEPT:
-            return settled.customer_id, None
-        return settled.customer_id, settled.decision
+        if settled.decision.reason in _FAILED_PROOFS:
+            self._count_failure(transaction, proof)
+        return settled
 
-    def _refuse_content(self, transaction: Transaction, decision: Decision, header: HeaderFacts) -> Reply:
+    def _slowed(self, proof: Proof) -> Settled | None:
+        """A tenant that has failed many proofs is told to come again, so that it gets no further answers out of us.
+        Only what is refused comes here: nobody else's failures stand in the way of mail that is proven."""
+        failures = self._reception.failures
+        for tenant_id in proof.header.tenant_ids if failures else ():
+            until = failures.slowed_until(tenant_key(tenant_id), self._reception.now())
+            if until:
+                context = f"tenant {tenant_id} before {clock_text(until)}"
+                return Settled(Decision(Verdict.DEFER, Reason.TOO_MANY_FAILURES, context), "")
+        return None
+
+    def _count_failure(self, transaction: Transaction, proof: Proof) -> None:
+        """Against whoever failed: the tenant that the header names, or a source that is one customer's only. An address
+        that many share is not made to wait for what one of them did, nor a customer's tenant for what was forged."""
+        reception = self._reception
+        failures, now = reception.failures, reception.now()
+        if transaction.sender.needs_proof:
+            for tenant_id in proof.header.tenant_ids:
+                if not reception.snapshot.tenant(tenant_id):
+                    failures.count(tenant_key(tenant_id), now)
+        elif len(transaction.sender.source.customers) <= 1:
+            failures.count(source_key(self._wire.address), now)
+
+    def _count(self, evidence: Evidence) -> None:
+        counters = self._reception.counters
+        counters.dkim[evidence.dkim] = counters.dkim.get(evidence.dkim, 0) + 1
+        if evidence.pool:
+            counters.pools[evidence.pool] = counters.pools.get(evidence.pool, 0) + 1
+
+    def _refuse_content(
+        self,
+        transaction: Transaction,
+        decision: Decision,
+        header: HeaderFacts,
+        evidence: Evidence,
+        report: ScanReport = NOT_SCANNED,
+    ) -> Reply:
         reply = reply_for(decision, transaction.queue_id)
         if transaction.large is not None:
             transaction.large.abandon()
+        self._release(transaction)
         self._reception.counters.refuse(decision.reason)
         self._report(
             transaction,
@@ -388,6 +647,8 @@ class ReceptionConversation:
             [path.text for path in transaction.forward_paths[:REFUSED_PATHS_MAX]],
             "content",
             header,
+            evidence,
+            report,
         )
         if transaction.refused:
             self._report_refused(transaction)
@@ -401,6 +662,7 @@ class ReceptionConversation:
             return
         if transaction.large is not None:
             transaction.large.abandon()
+        self._release(transaction)
         if reason:
             known = Reason(reason)
             self._reception.counters.refuse(known)
@@ -421,11 +683,12 @@ class ReceptionConversation:
         forward_paths: Sequence[str],
         stage: str,
         header: HeaderFacts | None,
+        evidence: Evidence = NO_EVIDENCE,
+        report: ScanReport = NOT_SCANNED,
     ) -> None:
         if self.is_stranger and not self._reception.stranger_events.spend():
             return
         transaction.reported += 1
-        candidates = transaction.candidates or frozenset()
         wire = self._wire
         self._reception.emit(
             MessageRefused(
@@ -433,7 +696,7 @@ class ReceptionConversation:
                 ordinal=transaction.reported,
                 worker=self._reception.worker,
                 at=self._reception.now(),
-                customer_id=next(iter(candidates)) if len(candidates) == 1 else transaction.sender.owner_id,
+                customer_id=_concerned(transaction),
                 source=wire.address,
                 hello_name=wire.session.hello_name,
                 tls=self._tls,
@@ -446,11 +709,21 @@ class ReceptionConversation:
                 message_id_field=header.message_id if header else "",
                 header_from=header.from_text if header else "",
                 subject=header.subject if header else "",
+                evidence=evidence,
+                report=report,
             )
         )
 
     def _refuse_for_spool(self, error: SpoolError, queue_id: QueueId) -> Reply:
-        reason = Reason.SPOOL_FULL if isinstance(error, SpoolFull) else Reason.SPOOL_FAILED
+        match error:
+            case SpoolFull():
+                reason = Reason.SPOOL_FULL
+            case MemoryShort():
+                reason = Reason.OVERLOADED
+            case Stumbled():
+                reason = Reason.INTERNAL_ERROR
+            case _:
+                reason = Reason.SPOOL_FAILED
         self._reception.counters.refuse(reason)
         return reply_of(reason, reference=queue_id)
 
@@ -458,12 +731,17 @@ class ReceptionConversation:
         """The spool has spoken about `message`; the peer may be gone by now, the promise stands all the same."""
         reception = self._reception
         if error is not None:
+            if message.lane == Lane.SLOW:  # its place in the quota is free again; what was charged stays charged
+                reception.limiter.slow_room.leave(message.customer_id, message.size_octets)
             self._wire.reply_later(self._refuse_for_spool(error, message.queue_id))
             return
         counters = reception.counters
         counters.accepted += 1
         counters.accepted_octets += message.size_octets
-        reception.emit(accepted_event(message, reception.worker))
+        try:
+            reception.emit(accepted_event(message, reception.worker))
+        except Exception as exception:  # the message stands all the same
+            reception.fault(message.queue_id, exception)
         reception.submit(message, content)
         self._wire.reply_later(Reply(250, "2.0.0", f"queued as {message.queue_id}"))
 
@@ -471,39 +749,28 @@ class ReceptionConversation:
 class _Durable:
     """The spool's `done` for one message: a small object instead of a closure over the whole transaction."""
 
-    __slots__ = ("_content", "_conversation", "_message")
+    __slots__ = ("_content", "_conversation", "_held_octets", "_message")
 
-    def __init__(self, conversation: ReceptionConversation, message: Message, content: bytes | None) -> None:
+    def __init__(
+        self, conversation: ReceptionConversation, message: Message, content: bytes | None, held_octets: int
+    ) -> None:
         self._conversation = conversation
         self._message = message
         self._content = content
+        self._held_octets = held_octets
 
     def __call__(self, error: SpoolError | None) -> None:
+        if self._held_octets:
+            self._conversation._reception.room.change(self._held_octets, 0)
         self._conversation._durable(self._message, self._content, error)
 
 
-def accepted_event(message: Message, worker: str) -> MessageAccepted:
-    """What the record is told of an accepted message; the same again when a worker recovers it after a crash."""
-    return MessageAccepted(
-        queue_id=message.queue_id,
-        worker=worker,
-        at=message.received_at,
-        customer_id=message.customer_id,
-        source=message.source,
-        hello_name=message.hello_name,
-        tls=message.tls,
-        reverse_path=message.reverse_path.text,
-        forward_paths=tuple([path.text for path in message.forward_paths]),
-        size_octets=message.size_octets,
-        reason=message.reason,
-        message_id_field=message.message_id_field,
-        header_from=message.header_from,
-        subject=message.subject,
-    )
-
-
-def _needs_utf8(transaction: Transaction, reverse_path: ReversePath, header: HeaderFacts) -> bool:
-    """RFC 6531 §3.4: an internationalised address in the envelope, or raw UTF-8 in a header that declared itself so."""
-    if reverse_path.is_utf8 or (transaction.smtputf8 and header.has_non_ascii):
-        return True
-    return any(path.is_utf8 for path in transaction.forward_paths)
+def _concerned(transaction: Transaction) -> str:
+    """Who is shown that this was refused: the one whose mail it may be, else the owner of the domain, else the one that
+    has declared the source. Empty: the operator alone."""
+    candidates, sender = transaction.candidates, transaction.sender
+    if candidates and len(candidates) == 1:
+        return next(iter(candidates))
+    if sender.owner_id or sender.source.source_class is not SourceClass.DECLARED:
+        return sender.owner_id
+    return next(iter(sender.source.customers)) if len(sender.source.customers) == 1 else ""

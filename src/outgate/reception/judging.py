@@ -1,0 +1,52 @@
+"""What becomes of a proven message's content: the step between the scanners' report and the spool."""
+
+from dataclasses import dataclass
+
+from msgspec import structs
+
+from outgate.contract.scanning import Field, ScanPolicy
+from outgate.mail.evidence import Evidence
+from outgate.mail.fields import fields_of
+from outgate.mail.findings import ScanReport
+from outgate.policy.admission import Settled
+from outgate.policy.content_rule import ContentDecision, MessageFacts, decide_content
+from outgate.reception.transaction import Arrived
+
+
+@dataclass(slots=True)
+class Proven:
+    """A message whose customer is settled, until its content is judged by that customer's `policy`."""
+
+    arrived: Arrived
+    settled: Settled
+    evidence: Evidence
+    policy: ScanPolicy
+
+
+def judge_content(proven: Proven, report: ScanReport, source: str, at: float) -> tuple[ContentDecision, ScanReport]:
+    """The decision, and the report with it. source: the client's address. at: seconds since the epoch."""
+    arrived, policy = proven.arrived, proven.policy
+    transaction = arrived.transaction
+    facts = MessageFacts(
+        transaction.sender.reverse_path.text,
+        tuple([path.text for path in transaction.forward_paths]),
+        source,
+        arrived.header.subject,
+        transaction.size_octets,
+        at,
+        fields_of(arrived.head) if _looks_at_header(policy) else (),
+    )
+    decision = decide_content(policy, report, facts)
+    action = "defer" if decision.defer else decision.action.value
+    reason = decision.reason.value if decision.reason is not None else ""
+    return decision, structs.replace(report, action=action, reason=reason)
+
+
+def _looks_at_header(policy: ScanPolicy) -> bool:
+    return any(
+        condition.field is Field.HEADER
+        for rule in policy.rules
+        if rule.is_on
+        for section in rule.sections
+        for condition in section
+    )

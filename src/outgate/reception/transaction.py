@@ -1,0 +1,92 @@
+"""One message on its way in, as far as it has come."""
+
+from collections.abc import Set
+from dataclasses import dataclass, field
+
+from outgate.mail.address import ForwardPath
+from outgate.mail.fingerprint import Fingerprint
+from outgate.mail.message import ContentNeeds, QueueId
+from outgate.policy.admission import SenderStanding
+from outgate.policy.header import HEADER_MAX, HeaderFacts
+from outgate.policy.reasons import Reason
+from outgate.reception.gathering import Gathering
+from outgate.reception.interface import Scan
+from outgate.reception.signatures import Results
+from outgate.smtp.events import ContentReceived
+from outgate.spool.interface import LargeContent, SpoolError
+
+
+@dataclass(slots=True)
+class Transaction:
+    """One message on its way in. RFC 5321 §3.3."""
+
+    queue_id: QueueId
+    sender: SenderStanding
+    smtputf8: bool
+    forward_paths: list[ForwardPath] = field(default_factory=list)
+    candidates: Set[str] | None = None
+    reason: Reason = Reason.DOMAIN_OWN
+    pieces: list[bytes] = field(default_factory=list)
+    size_octets: int = 0
+    is_ascii: bool = True
+    has_hidden_dot: bool = False  # a NUL before a dot: who drops NULs would see a line with a dot alone
+    head: bytes = b""
+    is_head_complete: bool = False
+    held_octets: int = 0  # as the room counts them
+    large: LargeContent | None = None
+    failure: SpoolError | None = None  # the spool could not take the content: it is read to its end and refused
+    reported: int = 0  # events of refusal so far
+    refused: dict[Reason, tuple[str, list[str]]] | None = None  # by reason: the reply, and whom it was given for
+    fingerprint: Fingerprint | None = None  # of large content, so far
+    gathering: Gathering | None = None  # of large content that has to be proven or has a signature
+
+    def add_to_head(self, octets: bytes) -> bool:
+        """Keep what `read_header` wants of content that streams past: up to the empty line, and one octet too many.
+        Returns whether that is all."""
+        head = self.head + octets[: HEADER_MAX + 1 - len(self.head)]
+        end = 0 if head.startswith(b"\r\n") else head.find(b"\r\n\r\n") + 2
+        if end != 1:
+            head = head[: end + 2]
+        self.head = head
+        self.is_head_complete = end != 1 or len(head) > HEADER_MAX
+        return self.is_head_complete
+
+    def needs(self, event: ContentReceived, header: HeaderFacts) -> int:
+        """What a next hop must offer for it, as bits of `ContentNeeds`."""
+        needs = 0 if self.is_ascii else int(ContentNeeds.EIGHT_BIT)
+        if event.bare_line_ending or not event.ends_with_crlf or self.has_hidden_dot:
+            needs |= ContentNeeds.CHUNKING
+        if self._needs_utf8(header):
+            needs |= ContentNeeds.UTF8
+        return needs
+
+    def _needs_utf8(self, header: HeaderFacts) -> bool:
+        """RFC 6531 §3.4: an internationalised address in the envelope, or raw UTF-8 in a header that declared itself
+        so."""
+        if self.sender.reverse_path.is_utf8 or (self.smtputf8 and header.has_non_ascii):
+            return True
+        return any(path.is_utf8 for path in self.forward_paths)
+
+
+@dataclass(slots=True)
+class Arrived:
+    """A transaction whose content is complete, until it is decided. hot: the content, if it is in memory, else in
+    `transaction.large`. needs: bits of `ContentNeeds`. found: what was gathered, if that came at once. scan: its way
+    through the scanners, once begun."""
+
+    transaction: Transaction
+    header: HeaderFacts
+    head: bytes
+    hot: bytes | None
+    needs: int
+    is_answering: bool = False
+    found: tuple[Results, tuple[str, ...]] | None = None
+    scan: Scan | None = None
+
+
+class MemoryShort(SpoolError):
+    """Other than the spool's own, but the end of the message in the same way."""
+
+
+class Stumbled(SpoolError):
+    """The same: our own code raised over the content."""
