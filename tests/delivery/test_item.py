@@ -9,9 +9,9 @@ from outgate.mail.message import Progress, RecipientProgress, Status
 HOP = domain_hop("receiver.example", 25)
 
 
-def item(*statuses: Status, held: bool = False) -> Item:
+def item(*statuses: Status) -> Item:
     paths = [f"bob{number}@receiver.example" for number in range(len(statuses))]
-    progress = Progress(tuple(RecipientProgress(status) for status in statuses), 1, 5.0, held)
+    progress = Progress(tuple(RecipientProgress(status) for status in statuses), 1, 5.0)
     return Item(make_message("A", *paths), progress, None, is_fresh=False)
 
 
@@ -19,10 +19,11 @@ def test_pending_recipients_are_those_without_an_outcome() -> None:
     assert item(Status.PENDING, Status.RELAYED, Status.FAILED, Status.PENDING).pending() == (0, 3)
 
 
-def test_state_follows_what_was_stored() -> None:
-    assert item(Status.PENDING).state is State.DEFERRED
-    assert item(Status.PENDING, held=True).state is State.HELD
-    assert item(Status.PENDING).next_attempt_at == 5.0
+def test_what_is_tried_is_active_and_not_held() -> None:
+    tried = item(Status.PENDING)
+    assert tried.state is State.ACTIVE
+    assert not tried.is_held
+    assert tried.next_attempt_at == 5.0
 
 
 def test_a_job_names_its_recipients() -> None:

@@ -9,7 +9,10 @@ from outgate.contract.commands import QueueAction, QueueCommand
 from outgate.contract.policy import SenderRelay
 from outgate.delivery import lanes
 from outgate.delivery.interface import Transaction
+from outgate.delivery.settings import BACKLOG_MAX
 from outgate.mail.message import Message, Status
+from outgate.mail.reply import Reply
+from outgate.policy.schedule import RetrySchedule
 
 
 def silent(transaction: Transaction, connection: Connection) -> None:
@@ -296,5 +299,93 @@ def test_deferred_by_the_next_hop_is_no_reason_to_leave_it_alone() -> None:
         )
         await flood(world, 3)
         assert len(world.stored()) == 1
+
+    play(scenario)
+
+
+# Fresh mail and backlog
+
+
+async def backlog(world: World, count: int) -> None:
+    """So many messages are deferred, and due again a moment later."""
+    world.hops.answer = lambda transaction, connection: LATER
+    await flood(world, count)
+    await world.settle()
+    world.hops.sent.clear()
+
+
+def test_fresh_mail_and_backlog_take_turns() -> None:
+    async def scenario() -> None:
+        world = World(schedule=RetrySchedule((60.0,), jitter=0.0), destination_connections=1)
+        await backlog(world, 20)
+        waiting: list[tuple[Connection, Transaction]] = []
+        world.hops.answer = lambda transaction, connection: waiting.append((connection, transaction))
+        await world.pass_seconds(60)
+        for number in range(10):
+            await world.accept(f"fresh{number}@receiver.example")
+        while waiting:
+            connection, transaction = waiting.pop()
+            connection.reply(transaction, OK)
+            await world.settle()
+        kinds = "".join("f" if path.startswith("fresh") else "b" for path in world.hops.recipients())
+        assert kinds == "b" + "bf" * 10 + "b" * 9 or kinds == "b" + "fb" * 10 + "b" * 9
+
+    play(scenario)
+
+
+def test_a_lane_holds_little_of_its_backlog_and_gets_all_of_it_in_order() -> None:
+    async def scenario() -> None:
+        count = 4 * BACKLOG_MAX
+        world = World(schedule=RetrySchedule((60.0,), jitter=0.0), destination_connections=2)
+        await backlog(world, count)
+        most = 0
+
+        def answer(transaction: Transaction, connection: Connection) -> Reply:
+            nonlocal most
+            most = max(most, world.manager._rounds.active)
+            return OK
+
+        world.hops.answer = answer
+        await world.pass_seconds(61)
+        for _ in range(100):
+            await world.settle()
+        assert most <= BACKLOG_MAX + 2
+        assert world.hops.recipients() == [f"bob{number}@receiver.example" for number in range(count)]
+        assert not world.stored()
+
+    play(scenario)
+
+
+def test_a_full_lane_holds_up_no_other() -> None:
+    async def scenario() -> None:
+        world = World(schedule=RetrySchedule((60.0,), jitter=0.0), relay=None)
+        world.hops.answer = lambda transaction, connection: LATER
+        await flood(world, 3 * BACKLOG_MAX, "slow.example")
+        await world.settle()
+        await world.accept("bob@quick.example")
+        await world.settle()
+        world.hops.sent.clear()
+        world.hops.answer = lambda transaction, connection: None if connection.next_hop.name == "slow.example" else OK
+        await world.pass_seconds(61)
+        assert "bob@quick.example" in world.hops.recipients()
+
+    play(scenario)
+
+
+def test_a_next_hop_that_is_down_gets_all_its_backlog_deferred() -> None:
+    async def scenario() -> None:
+        count = 3 * BACKLOG_MAX
+        world = World(schedule=RetrySchedule((60.0, 10_000.0), jitter=0.0))
+        await backlog(world, count)
+        for connection in tuple(world.hops.connections):
+            connection.lose()
+        world.hops.connects.clear()
+        world.hops.refuse = lambda next_hop: unreachable()
+        await world.pass_seconds(120)
+        for _ in range(100):
+            await world.settle()
+        assert {progress.attempts for progress in world.stored().values()} == {2}
+        assert world.manager.statistics()["active"] == 0
+        assert len(world.hops.connects) < 30, "probed, not tried for each message"
 
     play(scenario)

@@ -8,7 +8,7 @@ from tests.support.delivery import CONTENT, LATER, OK, START, World, play, unrea
 
 from outgate.contract.commands import QueueAction, QueueCommand
 from outgate.contract.wire import QueueList
-from outgate.mail.message import Message
+from outgate.mail.message import Lane, Message
 from outgate.spool.memory import MemoryDisk
 
 TWO_DOMAINS = ("bob@one.example", "carol@two.example")
@@ -74,7 +74,7 @@ def test_list_is_in_order_of_the_next_attempt() -> None:
         first = await deferred(world)
         await world.pass_seconds(10)
         second = await deferred(world)
-        listed = world.manager.list(QueueList())
+        listed = await world.manager.list(QueueList())
         assert [message.queue_id for message in listed.messages] == [first.queue_id, second.queue_id]
         assert listed.total == 2
 
@@ -113,6 +113,22 @@ def test_retry_leaves_what_is_held_or_under_way_alone() -> None:
 
 
 # Hold and release
+
+
+def test_a_message_that_was_accepted_as_held_waits_for_its_release() -> None:
+    async def scenario() -> None:
+        disk = MemoryDisk()
+        world = World(disk=disk)
+        message = await world.accept(lane=int(Lane.HELD), lane_reason="pool-relay")
+        await world.pass_seconds(1)
+        assert state(world, message) == "held"
+        again = World(disk=disk)
+        assert state(again, message) == "held"
+        assert order(again, QueueAction.RELEASE, message)[0]
+        await again.pass_seconds(0)
+        assert not again.stored()
+
+    play(scenario)
 
 
 def test_a_held_message_waits_for_its_release_whatever_the_time() -> None:
@@ -367,6 +383,8 @@ def test_statistics() -> None:
             "connects_failed": 0.0,
             "hot_octets": float(len(CONTENT)),
             "notices": 0.0,
+            "set_aside": 0.0,
+            "adopted": 0.0,
         }
         other = World()
         other.hops.refuse = lambda next_hop: unreachable()

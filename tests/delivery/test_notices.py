@@ -25,6 +25,7 @@ class Desk:
             host_name="outgate.example",
             new_queue_id=lambda: "0000000000NEW",
             submit=lambda message, content: self.submitted.append((message, content)),
+            fault=lambda queue_id, error: None,
         )
 
     async def tell(

@@ -2,7 +2,15 @@
 
 import pytest
 
-from outgate.delivery.outcome import REPLY_KEPT_MAX, given_up, is_pending, judge, merged, reason_of
+from outgate.delivery.outcome import (
+    REPLY_KEPT_MAX,
+    given_up,
+    is_pending,
+    judge,
+    merged,
+    reason_of,
+    unknown_recipients,
+)
 from outgate.mail.message import Progress, RecipientProgress, Status
 from outgate.mail.reply import Reply
 
@@ -67,3 +75,25 @@ def test_who_is_pending_is_given_up_with_the_last_reply() -> None:
     assert "451 later" in given[1].reply
     assert not is_pending(given)
     assert is_pending((RELAYED, PENDING))
+
+
+@pytest.mark.parametrize(
+    ("status", "reply", "next_hop", "is_unknown"),
+    [
+        (Status.FAILED, "550 5.1.1 no", "mx", True),
+        (Status.FAILED, "551 5.1.6 moved", "mx", True),
+        (Status.FAILED, "550 5.1.10 null MX", "mx", False),
+        (Status.FAILED, "550 5.7.1 user unknown to our policy", "mx", False),
+        (Status.FAILED, "550 User unknown", "mx", True),
+        (Status.FAILED, "550 no such user here", "mx", True),
+        (Status.FAILED, "553 mailbox doesn't exist", "mx", True),
+        (Status.FAILED, "550 blocked for spam", "mx", False),
+        (Status.FAILED, "554 no such user", "mx", False),
+        (Status.FAILED, "550 5.1.1 no", "", False),
+        (Status.PENDING, "450 5.1.1 no", "mx", False),
+    ],
+)
+def test_unknown_recipients_are_known_by_code_then_by_words(
+    status: Status, reply: str, next_hop: str, is_unknown: bool
+) -> None:
+    assert unknown_recipients([RecipientProgress(status, reply, next_hop)]) == is_unknown

@@ -7,8 +7,12 @@ import pytest
 from tests.support.delivery import CONTENT, LATER, NO, OK, START, Connection, World, play, unreachable
 
 from outgate.contract.policy import SenderRelay
+from outgate.delivery import notices as notices_module
+from outgate.delivery import rounds
 from outgate.delivery.interface import Lookup, MailExchangers, Transaction, TransactionResult
 from outgate.delivery.routes import RouteUnknown
+from outgate.delivery.settings import FAULT_SECONDS
+from outgate.dsn.header import header_of
 from outgate.mail.message import Message, Progress, RecipientProgress, Status
 from outgate.mail.reply import Reply
 from outgate.policy.schedule import RetrySchedule
@@ -71,7 +75,7 @@ def test_the_event_is_told_before_the_spool_forgets() -> None:
     async def scenario() -> None:
         world = World()
         seen: list[int] = []
-        world.manager._rounds._emit = lambda event: seen.append(len(world.stored()))
+        world.emit = lambda event: seen.append(len(world.stored()))  # type: ignore[method-assign]
         await world.accept()
         await world.settle()
         assert seen == [1]
@@ -236,11 +240,11 @@ def test_while_policy_does_not_know_where_to_the_message_waits() -> None:
         def unknown(message: Message) -> SenderRelay | None:
             raise RouteUnknown
 
-        world.manager._rounds._router = unknown
+        world.route = unknown  # type: ignore[method-assign]
         await world.accept()
         await world.settle()
         assert world.outcomes() == [("bob@receiver.example", "deferred", "policy-stale")]
-        world.manager._rounds._router = world.route
+        del world.route  # the class's again
         await world.pass_seconds(60)
         assert not world.stored()
 
@@ -592,7 +596,7 @@ def test_drain_waits_for_what_is_under_way_and_begins_nothing() -> None:
         first = await world.accept()
         second = await world.accept()
         await world.settle()
-        draining = asyncio.create_task(world.manager.drain(10))
+        draining = asyncio.create_task(world.manager.drain(asyncio.Event()))
         await world.settle()
         assert not draining.done()
         (connection,) = world.hops.connections
@@ -616,7 +620,12 @@ def test_drain_cuts_what_takes_too_long() -> None:
         world.hops.answer = lambda transaction, connection: None
         message = await world.accept()
         await world.settle()
-        await world.manager.drain(0.01)
+        time_is_up = asyncio.Event()
+        draining = asyncio.create_task(world.manager.drain(time_is_up))
+        await world.settle()
+        assert not draining.done()
+        time_is_up.set()
+        await draining
         assert not world.hops.connections
         assert list(world.stored()) == [message.queue_id]
 
@@ -631,7 +640,7 @@ def test_drain_waits_for_a_notice() -> None:
         await asyncio.sleep(0)
         world.spool.hold_answers()
         await world.settle()
-        draining = asyncio.create_task(world.manager.drain(10))
+        draining = asyncio.create_task(world.manager.drain(asyncio.Event()))
         await world.settle()
         assert not draining.done()
         world.spool.give_answers()
@@ -696,5 +705,82 @@ def test_a_recovered_message_with_nobody_left_is_finished() -> None:
         await again.settle()
         assert not again.hops.sent
         assert not again.stored()
+
+    play(scenario)
+
+
+# Faults of our own
+
+
+def oops(*_: object) -> None:
+    raise RuntimeError("oops")
+
+
+@pytest.mark.parametrize("place", ["router", "content", "send", "judge"])
+def test_a_fault_over_one_message_defers_it_and_harms_no_other(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        world = World()
+        with monkeypatch.context() as patch:
+            match place:
+                case "router":
+                    patch.setattr(world, "route", oops)
+                case "content":
+                    patch.setattr(world.spool, "content", oops)
+                case "send":
+                    patch.setattr(Connection, "send", oops)
+                case "judge":
+                    world.hops.answer = lambda transaction, connection: LATER
+                    patch.setattr(rounds, "reason_of", oops)
+            message = await world.accept(is_hot=False)
+            await world.settle()
+        assert world.faults[0][0] == message.queue_id
+        assert str(world.faults[0][1]) == "oops"
+        assert [reason for _, _, reason in world.outcomes()] == ["internal-error"]
+        assert world.stored()[message.queue_id].recipients[0].reply.startswith("451 4.3.0 internal-error: ")
+        assert world.manager.statistics()["active"] == 0
+        assert not world.tries.noted
+        world.hops.answer = lambda transaction, connection: OK
+        await world.accept("fresh@receiver.example")
+        await world.settle()
+        assert world.hops.recipients()[-1] == "fresh@receiver.example"
+        await world.pass_seconds(DAY)
+        assert not world.stored()
+
+    play(scenario)
+
+
+def test_a_fault_that_cannot_even_be_told_leaves_the_message_in_the_queue() -> None:
+    async def scenario() -> None:
+        world = World()
+        emit = world.emit
+        world.emit = oops  # type: ignore[method-assign,assignment]
+        message = await world.accept()
+        await world.settle()
+        assert world.manager.queued == 1
+        assert world.manager.statistics()["active"] == 0
+        assert message.queue_id in world.stored()
+        world.emit = emit  # type: ignore[method-assign]
+        await world.pass_seconds(FAULT_SECONDS)
+        assert not world.stored()
+
+    play(scenario)
+
+
+def test_a_fault_while_a_notice_is_built_builds_it_without_the_header(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        world = World()
+        world.hops.answer = refusing(bob=NO)
+
+        def fragile(head: bytes) -> bytes:
+            if head:
+                raise RuntimeError("oops")
+            return header_of(head)
+
+        monkeypatch.setattr(notices_module, "header_of", fragile)
+        message = await world.accept("bob@receiver.example")
+        await world.settle()
+        assert world.faults[0][0] == message.queue_id
+        assert notices(world)
+        assert not world.stored()
 
     play(scenario)

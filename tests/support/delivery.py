@@ -20,10 +20,13 @@ from outgate.delivery.interface import (
     TransactionResult,
     Unreachable,
 )
-from outgate.delivery.manager import DeliveryManager, DeliverySettings
+from outgate.delivery.manager import DeliveryManager
+from outgate.delivery.means import Means
+from outgate.delivery.settings import DeliverySettings
 from outgate.mail.address import NULL_REVERSE_PATH, ForwardPath, ReversePath
-from outgate.mail.message import Message, Progress
+from outgate.mail.message import Message, Progress, QueueId
 from outgate.mail.reply import Reply
+from outgate.policy.limits import Limiter
 from outgate.policy.schedule import RetrySchedule
 from outgate.spool.interface import SpoolError
 from outgate.spool.memory import MemoryDisk, MemorySpool
@@ -54,6 +57,9 @@ class Clock:
         return START + self.seconds
 
     def monotonic(self) -> float:
+        return self.seconds
+
+    def stopwatch(self) -> float:
         return self.seconds
 
     def call_at(self, monotonic: float, callback: Callable[[], None]) -> Callable[[], None]:
@@ -177,6 +183,26 @@ class Names:
         return Addresses(Lookup.FOUND, ("192.0.2.1",))
 
 
+class Table:
+    """`Tries` in memory; `noted` is what would outlive the process."""
+
+    def __init__(self, noted: dict[int, QueueId] | None = None) -> None:
+        self.noted = {} if noted is None else noted
+        self._left = {queue_id: slot for slot, queue_id in self.noted.items()}
+        self._numbers = itertools.count(max(self.noted, default=-1) + 1)
+
+    def begin(self, queue_id: QueueId) -> int:
+        slot = next(self._numbers)
+        self.noted[slot] = queue_id
+        return slot
+
+    def end(self, slot: int) -> None:
+        self.noted.pop(slot, None)
+
+    def left(self) -> dict[QueueId, int]:
+        return dict(self._left)
+
+
 class World:
     """One worker's delivery, on the running loop. relay: the sender relay of all messages, None for MX."""
 
@@ -184,9 +210,11 @@ class World:
         self,
         *,
         disk: MemoryDisk | None = None,
+        noted: dict[int, QueueId] | None = None,
         relay: SenderRelay | None = RELAY,
         schedule: RetrySchedule | None = None,
         is_started: bool = True,
+        limiter: Limiter | None = None,
         **settings: Any,
     ) -> None:
         self.clock = Clock()
@@ -196,19 +224,25 @@ class World:
         self.events: list[DeliveryAttempted] = []
         self.relay = relay
         self.ids = itertools.count(1)
-        self.manager = DeliveryManager(
+        self.tries = Table(noted)
+        self.faults: list[tuple[QueueId, Exception]] = []
+        self.means = Means(
             spool=self.spool,
             connector=self.hops,
             resolver=self.names,
             clock=self.clock,
             threads=DirectThreads(),
-            router=self.route,
+            tries=self.tries,
+            router=lambda message: self.route(message),  # noqa: PLW0108  # a test may replace it
             schedule=schedule or RetrySchedule(jitter=0.0),
             settings=DeliverySettings(**{"worker": "test/1", "host_name": "outgate.example", **settings}),
             random=lambda: 0.5,
             new_queue_id=self.next_id,
-            emit=self.emit,
+            emit=lambda event: self.emit(event),  # noqa: PLW0108
+            fault=lambda queue_id, error: self.faults.append((queue_id, error)),
+            limiter=limiter or Limiter.of_nobody(),
         )
+        self.manager = DeliveryManager(self.means)
         for message, progress in self.spool.recover():
             self.manager.recovered(message, progress)
         if is_started:

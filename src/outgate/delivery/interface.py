@@ -10,8 +10,9 @@ from typing import Protocol, TypeVar
 
 from msgspec import Struct
 
-from outgate.contract.policy import RelayTls
+from outgate.contract.policy import Login, RelayTls
 from outgate.mail.address import ForwardPath, ReversePath
+from outgate.mail.message import QueueId
 from outgate.mail.reply import Reply
 from outgate.policy.reasons import Reason
 from outgate.spool.interface import ContentReader
@@ -57,7 +58,7 @@ class NextHop:
     """Where connections go: one key of the connection pool. Candidates are tried in order.
 
     name: what people read, such as "mx.example" or "relay.example:2525". hosts: names or addresses to look up.
-    from_operator: configured by customer or operator (sender relay), not found by DNS.
+    from_operator: configured by customer or operator (sender relay), not found by DNS. login: said on each connection.
     """
 
     name: str
@@ -65,6 +66,7 @@ class NextHop:
     port: int
     tls: RelayTls
     from_operator: bool = False
+    login: Login | None = None
 
 
 class Unreachable(Exception):
@@ -81,13 +83,15 @@ class Unreachable(Exception):
 
 class Transaction(Struct, frozen=True):
     """One message to one hop. trace goes out in front of the content; content: its octets, or a reader for large or
-    cold ones, which the connection reads off the loop and does not close. needs: bits of `ContentNeeds`."""
+    cold ones, which the connection reads off the loop and does not close. needs: bits of `ContentNeeds`. fingerprint:
+    of the content as it came; where it is given, no next hop gets other content to its end."""
 
     reverse_path: ReversePath
     forward_paths: Sequence[ForwardPath]
     trace: bytes
     content: bytes | ContentReader
     needs: int
+    fingerprint: bytes = b""
 
 
 class TransactionResult(Struct, frozen=True):
@@ -137,11 +141,28 @@ class Threads(Protocol):
     def run(self, work: Callable[[], ResultT]) -> Awaitable[ResultT]: ...
 
 
+class Tries(Protocol):
+    """Notes which messages are being tried, so that it survives the end of this process, however that comes, but not
+    necessarily of the machine. Costs no flush and no system call."""
+
+    def begin(self, queue_id: QueueId) -> int:
+        """Note it; returns the slot to be given to `end`, -1 if there is none left."""
+
+    def end(self, slot: int) -> None:
+        """Its end was seen. -1 does nothing."""
+
+    def left(self) -> dict[QueueId, int]:
+        """What an earlier process had not ended, with its slots; these stay noted until `end`."""
+
+
 class Clock(Protocol):
     def now(self) -> float:
         """Seconds since the epoch."""
 
     def monotonic(self) -> float: ...
+
+    def stopwatch(self) -> float:
+        """Seconds from some point, exact within one callback too, where `monotonic` may stand still."""
 
     def call_at(self, monotonic: float, callback: Callable[[], None]) -> Callable[[], None]:
         """Call back once at that time; returns what cancels it."""

@@ -1,4 +1,4 @@
-"""A message in the queue, and a part of it that goes to one next hop."""
+"""A message that is being tried, and a part of it that goes to one next hop. What waits is in `waiting`."""
 
 from enum import Enum
 
@@ -9,12 +9,12 @@ from outgate.spool.interface import ContentReader
 
 
 class State(Enum):
-    """ACTIVE: an attempt is under way, or waits for a connection. NOTIFYING: a DSN about it is being made durable."""
+    """ACTIVE: an attempt is under way, or waits for a connection. NOTIFYING: a DSN about it is being made durable.
+    OVER: the round has ended; the message waits, or is finished."""
 
-    ACTIVE = "active"
-    DEFERRED = "deferred"
-    HELD = "held"
-    NOTIFYING = "notifying"
+    ACTIVE = 0
+    NOTIFYING = 1
+    OVER = 2
 
 
 class Wish(Enum):
@@ -28,8 +28,8 @@ class Wish(Enum):
 class Item:
     """One message. A *round* is one try of all its pending recipients, in one job for each next hop.
 
-    content: in memory if fresh and small, else None. is_fresh: nothing was tried yet. is_urgent: a person wants it
-    tried whatever the back-off of its next hops.
+    content: in memory if fresh and small, else None. is_fresh: this is its first round, begun when it came.
+    slot: its place in the table of tries, -1 for none.
 
     Of the round under way: number; outstanding: jobs that have not ended; sending: of these, those that a connection
     has; results: of the jobs that have ended, by the recipient's place; begun_at: monotonic; wish and actor: what is to
@@ -41,14 +41,13 @@ class Item:
         "begun_at",
         "content",
         "is_fresh",
-        "is_urgent",
         "message",
-        "next_attempt_at",
         "number",
         "outstanding",
         "progress",
         "results",
         "sending",
+        "slot",
         "state",
         "wish",
     )
@@ -57,10 +56,9 @@ class Item:
         self.message = message
         self.progress = progress
         self.content = content
-        self.state = State.HELD if progress.held else State.DEFERRED
-        self.next_attempt_at = progress.next_attempt_at
+        self.state = State.ACTIVE
         self.is_fresh = is_fresh
-        self.is_urgent = False
+        self.slot = -1
         self.number = 0
         self.outstanding = 0
         self.sending = 0
@@ -72,6 +70,15 @@ class Item:
     @property
     def queue_id(self) -> QueueId:
         return self.message.queue_id
+
+    @property
+    def next_attempt_at(self) -> float:
+        return self.progress.next_attempt_at
+
+    @property
+    def is_held(self) -> bool:
+        """Never: what is held is not being tried."""
+        return False
 
     def pending(self) -> tuple[int, ...]:
         """Places of the recipients that are not final."""

@@ -5,18 +5,23 @@ connections, and there are two rules for that. A lane may have at most half of w
 out the next. And a part is kept for next hops that have proven themselves, by being configured or by taking mail
 before, so that no number of tar pits stops the mail to these. A next hop that is down is probed once, not for each
 message (RFC 5321 §4.5.4.1).
+
+In a lane fresh mail and the *backlog*, what was deferred before, take turns, so that neither starves. A lane holds only
+as much of its backlog as keeps its connections busy, and asks for more when that runs low.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 
-from outgate.contract.policy import RelayTls
+from outgate.contract.policy import Login, RelayTls
 from outgate.delivery.interface import Clock, HopConnection, NextHop, Unreachable
 from outgate.delivery.item import Job
 from outgate.delivery.settings import (
     BACK_OFF_FIRST_SECONDS,
     BACK_OFF_MAX_SECONDS,
+    BACKLOG_LOW,
+    BACKLOG_MAX,
     FAILED_AT_ONCE,
     KEPT_FOR_PROVEN,
     LANES_KEPT,
@@ -25,26 +30,33 @@ from outgate.delivery.settings import (
 )
 from outgate.policy.reasons import Reason, reply_of
 
-LaneKey = tuple[str, int, RelayTls]
+LaneKey = tuple[str, int, RelayTls, Login | None]
 Connect = Callable[[NextHop], Awaitable[HopConnection]]
 Begin = Callable[["Lane", HopConnection, Job], bool]
 Failed = Callable[[Job, Unreachable], None]
+Refill = Callable[["Lane"], None]
+Probed = Callable[[Job], None]
 
 
 class Lane:
-    """One next hop. limit: connections that it may have now; it shrinks with failures and grows with successes.
+    """One next hop. jobs: of fresh mail; backlog: of mail that was deferred before. has_parked: more of that waits
+    elsewhere for this lane. limit: connections that it may have now; it shrinks with failures and grows with successes.
 
     blocked_until: monotonic; nobody tries the next hop before, jobs end with `failure`, the last word on it.
     """
 
     __slots__ = (
         "back_off_seconds",
+        "backlog",
         "blocked_until",
         "busy",
         "connecting",
         "failure",
+        "has_parked",
         "idle",
+        "is_backlogs_turn",
         "is_failing",
+        "is_fetching",
         "is_proven",
         "jobs",
         "key",
@@ -56,6 +68,9 @@ class Lane:
         self.key = key
         self.next_hop = next_hop
         self.jobs: deque[Job] = deque()
+        self.backlog: deque[Job] = deque()
+        self.is_backlogs_turn = False
+        self.has_parked = False
         self.idle: list[HopConnection] = []
         self.busy: set[HopConnection] = set()
         self.connecting = 0
@@ -64,25 +79,51 @@ class Lane:
         self.back_off_seconds = 0.0
         self.failure: Unreachable | None = None
         self.is_failing = False  # its jobs are being ended, some at a time
+        self.is_fetching = False  # more of its backlog, which may end at once and leave it empty again
         self.is_proven = next_hop.from_operator
 
     @property
     def connections(self) -> int:
         return len(self.idle) + len(self.busy) + self.connecting
 
+    @property
+    def waiting(self) -> int:
+        """Jobs that no connection has yet."""
+        return len(self.jobs) + len(self.backlog)
+
+    def next_job(self) -> Job | None:
+        """Take out the next one to be sent."""
+        backlog = self.backlog
+        if backlog and (self.is_backlogs_turn or not self.jobs):
+            self.is_backlogs_turn = False
+            return backlog.popleft()
+        self.is_backlogs_turn = True
+        return self.jobs.popleft() if self.jobs else None
+
 
 class Lanes:
     """connect: looks up and connects; raises Unreachable. begin: has a job sent on a connection of its lane; if it says
-    True, `give_back` must follow. failed: the next hop could not be reached for this job."""
+    True, `give_back` must follow. failed: the next hop could not be reached for this job. refill: puts more of what is
+    parked for a lane. probed: told for which job a connection is about to be made."""
 
     def __init__(
-        self, *, connect: Connect, clock: Clock, settings: DeliverySettings, begin: Begin, failed: Failed
+        self,
+        *,
+        connect: Connect,
+        clock: Clock,
+        settings: DeliverySettings,
+        begin: Begin,
+        failed: Failed,
+        refill: Refill,
+        probed: Probed,
     ) -> None:
         self._connect_to = connect
         self._clock = clock
         self._settings = settings
         self._begin = begin
         self._failed = failed
+        self._refill = refill
+        self._probed = probed
         self._lanes: dict[LaneKey, Lane] = {}
         self._forget_above = LANES_KEPT
         self._hungry: deque[Lane] = deque()  # have jobs, and found too few connections left
@@ -96,14 +137,18 @@ class Lanes:
     def __len__(self) -> int:
         return len(self._lanes)
 
-    @property
-    def waiting_jobs(self) -> int:
-        return sum(len(lane.jobs) for lane in self._lanes.values())
+    def find(self, next_hop: NextHop) -> Lane | None:
+        """The lane of `next_hop`, if there is one."""
+        return self._lanes.get((next_hop.name, next_hop.port, next_hop.tls, next_hop.login))
 
-    def put(self, job: Job, *, first: bool = False, is_urgent: bool = False) -> None:
+    def is_full(self, lane: Lane) -> bool:
+        """Has it as much of its backlog as it should?"""
+        return len(lane.backlog) >= BACKLOG_MAX
+
+    def put(self, job: Job, *, first: bool = False, is_urgent: bool = False, is_backlog: bool = False) -> None:
         """Have `job` sent as soon as its lane can. is_urgent: whatever its back-off says."""
         next_hop = job.next_hop
-        key = (next_hop.name, next_hop.port, next_hop.tls)
+        key = (next_hop.name, next_hop.port, next_hop.tls, next_hop.login)
         lane = self._lanes.get(key)
         if lane is None:
             lane = self._make(key, next_hop)
@@ -111,6 +156,8 @@ class Lanes:
             lane.blocked_until = 0.0
         if first:
             lane.jobs.appendleft(job)
+        elif is_backlog:
+            lane.backlog.append(job)
         else:
             lane.jobs.append(job)
         if not lane.is_failing:
@@ -127,7 +174,9 @@ class Lanes:
             if lane.limit < self._settings.destination_connections:
                 lane.limit += 1
             lane.idle.append(connection)
-            if lane.jobs:
+            if lane.has_parked and len(lane.backlog) < BACKLOG_LOW:
+                self._fetch(lane)
+            if lane.jobs or lane.backlog:
                 self._run(lane)
             elif self._hungry:
                 connection.close()  # others need the place
@@ -140,6 +189,7 @@ class Lanes:
             task.cancel()
         for lane in self._lanes.values():
             lane.jobs.clear()
+            lane.backlog.clear()
             for connection in tuple(lane.idle):
                 connection.close()
 
@@ -164,12 +214,16 @@ class Lanes:
 
     def _run(self, lane: Lane) -> None:
         """Give jobs to connections; open more where that helps."""
-        jobs, idle = lane.jobs, lane.idle
-        while jobs and idle and not self._is_stopping:
+        idle = lane.idle
+        while idle and not self._is_stopping:
             if not idle[-1].is_usable:
                 idle.pop()
                 continue
-            job = jobs.popleft()
+            job = lane.next_job()
+            if job is None:
+                if lane.has_parked and self._fetch(lane):
+                    continue
+                return
             if job.is_void:
                 continue
             connection = idle.pop()
@@ -177,12 +231,13 @@ class Lanes:
             if not self._begin(lane, connection, job):
                 lane.busy.discard(connection)
                 idle.append(connection)
-        if not jobs or self._is_stopping:
+        waiting = len(lane.jobs) + len(lane.backlog)
+        if not waiting or self._is_stopping:
             return
         if lane.blocked_until > self._clock.monotonic() and not lane.busy:
             self._fail_jobs(lane)
             return
-        while len(jobs) > lane.connecting and lane.connections < lane.limit:
+        while waiting > lane.connecting and lane.connections < lane.limit:
             if not self._has_room(lane):
                 if lane not in self._hungry:
                     self._hungry.append(lane)
@@ -191,16 +246,26 @@ class Lanes:
             if not lane.connecting:
                 lane.failure = None
             lane.connecting += 1
+            self._probed(lane.jobs[0] if lane.jobs else lane.backlog[0])
             task = asyncio.get_running_loop().create_task(self._connect(lane))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    def _fetch(self, lane: Lane) -> bool:
+        """Get more of what is parked for `lane`. Returns whether there was any."""
+        if lane.is_fetching:
+            return False
+        lane.is_fetching = True
+        self._refill(lane)
+        lane.is_fetching = False
+        return lane.waiting > 0
 
     def _has_room(self, lane: Lane) -> bool:
         """May it have one more of what is left? If little is left, a connection that idles in another lane goes."""
         if self._is_within_share(lane):
             return True
         for other in self._lanes.values():
-            if other.idle and not other.jobs:
+            if other.idle and not other.waiting:
                 other.idle[0].close()  # its end makes the hungry lanes look again
                 break
         return self._is_within_share(lane)
@@ -244,7 +309,7 @@ class Lanes:
         if connection in lane.idle:
             lane.idle.remove(connection)
         self._feed_hungry()
-        if lane.jobs and not lane.is_failing:
+        if lane.waiting and not lane.is_failing:
             self._run(lane)
 
     def _feed_hungry(self) -> None:
@@ -278,12 +343,16 @@ class Lanes:
         failure = lane.failure
         assert failure is not None
         lane.is_failing = True
-        for _ in range(min(len(lane.jobs), FAILED_AT_ONCE)):
-            job = lane.jobs.popleft()
+        for _ in range(FAILED_AT_ONCE):
+            job = lane.next_job()
+            if job is None:
+                break
             if not job.is_void:
                 self._failed(job, failure)
+        if lane.has_parked and not lane.waiting:
+            self._fetch(lane)
         lane.is_failing = False
-        if lane.jobs:
+        if lane.waiting:
             lane.is_failing = True
             asyncio.get_running_loop().call_soon(self._go_on, lane)
 
@@ -304,6 +373,6 @@ class Lanes:
     def _forget_unused(self) -> None:
         now = self._clock.monotonic()
         for lane in tuple(self._lanes.values()):
-            if not lane.jobs and not lane.connections and lane.blocked_until <= now:
+            if not lane.waiting and not lane.has_parked and not lane.connections and lane.blocked_until <= now:
                 del self._lanes[lane.key]
         self._forget_above = max(LANES_KEPT, 2 * len(self._lanes))

@@ -3,67 +3,40 @@
 What is done with the messages stands in `rounds`.
 """
 
+import asyncio
 from collections.abc import Callable
+from itertools import chain
+
+from msgspec import structs
 
 from outgate.contract.commands import CommandResult, QueueAction, QueueCommand
-from outgate.contract.events import Event
-from outgate.contract.wire import QueueList, QueueListed
+from outgate.contract.wire import QueueList, QueueListed, QueueSelect, QueueSelected
 from outgate.delivery import listing
-from outgate.delivery.interface import Clock, Connector, Resolver, Threads
-from outgate.delivery.item import Item
+from outgate.delivery.item import Item, Wish
+from outgate.delivery.means import Means
 from outgate.delivery.rounds import Rounds
-from outgate.delivery.routes import Router
-from outgate.delivery.settings import DeliverySettings
+from outgate.delivery.waiting import Waiting
 from outgate.mail.message import Message, Progress, QueueId
-from outgate.policy.schedule import RetrySchedule
-from outgate.spool.interface import Spool
-
-__all__ = ["DeliveryManager", "DeliverySettings"]
 
 
 class DeliveryManager:
     """Everything on the event loop's thread.
 
-    router: the sender relay of a message, None for MX; may raise RouteUnknown. random: even in [0, 1).
-    emit: takes events for the record, before the spool is told what they say.
+    adopted: those of spools whose own worker is gone. Their mail is shown, counted and commanded here too.
     """
 
-    def __init__(
-        self,
-        *,
-        spool: Spool,
-        connector: Connector,
-        resolver: Resolver,
-        clock: Clock,
-        threads: Threads,
-        router: Router,
-        schedule: RetrySchedule,
-        settings: DeliverySettings,
-        random: Callable[[], float],
-        new_queue_id: Callable[[], QueueId],
-        emit: Callable[[Event], None],
-    ) -> None:
-        self._schedule = schedule
-        self._rounds = Rounds(
-            spool=spool,
-            connector=connector,
-            resolver=resolver,
-            clock=clock,
-            threads=threads,
-            router=router,
-            schedule=schedule,
-            settings=settings,
-            random=random,
-            new_queue_id=new_queue_id,
-            emit=emit,
-        )
+    def __init__(self, means: Means) -> None:
+        self.adopted: list[DeliveryManager] = []
+        self._schedule = means.schedule
+        self._rounds = Rounds(means)
         self.submit: Callable[[Message, bytes | None], None] = self._rounds.take
         """A message that has just become durable; its octets, if they are in memory, else None."""
 
     @property
     def queued(self) -> int:
         """Messages that are not finished."""
-        return len(self._rounds.items)
+        own = len(self._rounds.items) + len(self._rounds.waiting)
+        return own + sum(manager.queued for manager in self.adopted)
 
     def recovered(self, message: Message, progress: Progress) -> None:
         """A message of an earlier process; tried from `start` on, when it is due."""
@@ -73,48 +46,98 @@ class DeliveryManager:
         """Begin with what is due."""
         self._rounds.start()
 
-    async def drain(self, timeout_seconds: float) -> None:
-        """Begin nothing more, and wait for what is under way, at most so long. What is left stays in the spool."""
-        await self._rounds.drain(timeout_seconds)
+    async def drain(self, time_is_up: asyncio.Event) -> None:
+        """Begin nothing more, and wait for what is under way until `time_is_up`. What is left stays in the spool."""
+        await asyncio.gather(*(each._rounds.drain(time_is_up) for each in self._with_adopted()))
 
     # For people
 
-    def list(self, question: QueueList) -> QueueListed:
-        return listing.listed(self._rounds.items.values(), question, self._schedule)
+    async def list(self, question: QueueList) -> QueueListed:
+        return await listing.listed(self._all(), question, self._schedule, self._expected())
+
+    async def select(self, question: QueueSelect) -> QueueSelected:
+        return await listing.selected(self._all(), question)
 
     def show(self, queue_id: QueueId) -> QueueListed:
         """One message, or none if it is not in the queue (any more)."""
-        item = self._rounds.items.get(queue_id)
-        return QueueListed((), 0) if item is None else QueueListed((listing.shown(item, self._schedule),), 1)
+        queued = self._find(queue_id)
+        if queued is None:
+            return QueueListed((), 0)
+        return QueueListed((listing.shown(queued, self._schedule, self._expected()),), 1)
+
+    def _expected(self) -> listing.Expected:
+        lanes = [(each._rounds.waiting, each._rounds.slow.estimates()) for each in self._with_adopted()]
+
+        def expected(waiting: Waiting) -> float:
+            for room, estimate in lanes:
+                if room.get(waiting.queue_id) is waiting:
+                    return estimate(waiting)
+            return 0.0  # it has just left
+
+        return expected
+
+    def _with_adopted(self) -> "tuple[DeliveryManager, ...]":
+        return (self, *self.adopted)
+
+    def _all(self) -> tuple[listing.Queued, ...]:
+        return tuple(
+            chain.from_iterable((*each._rounds.items.values(), *each._rounds.waiting) for each in self._with_adopted())
+        )
+
+    def _find(self, queue_id: QueueId) -> listing.Queued | None:
+        for each in self._with_adopted():
+            queued = each._rounds.items.get(queue_id) or each._rounds.waiting.get(queue_id)
+            if queued is not None:
+                return queued
+        return None
 
     def command(self, command: QueueCommand) -> CommandResult:
         """What a connection has in its hands at this moment ends first; the command takes effect behind it."""
-        done, absent = [], []
+        done: list[QueueId] = []
+        absent: list[QueueId] = []
         for queue_id in command.queue_ids:
-            item = self._rounds.items.get(queue_id)
-            if item is None or (command.customer_id and item.message.customer_id != command.customer_id):
+            queued = self._rounds.items.get(queue_id) or self._rounds.waiting.get(queue_id)
+            if queued is None or (command.customer_id and queued.message.customer_id != command.customer_id):
                 absent.append(queue_id)
+                continue
+            if isinstance(queued, Waiting):
+                self._change(command, queued)
             else:
-                self._carry_out(command, item)
-                done.append(queue_id)
+                self._wish(command, queued)
+            done.append(queue_id)
+        for each in self.adopted:
+            result = each.command(structs.replace(command, queue_ids=tuple(absent)))
+            done += result.done
+            absent = list(result.absent)
         return CommandResult(tuple(done), tuple(absent))
 
-    def _carry_out(self, command: QueueCommand, item: Item) -> None:
+    def _change(self, command: QueueCommand, waiting: Waiting) -> None:
         match command.action:
             case QueueAction.RETRY:
-                self._rounds.retry(item)
+                self._rounds.retry(waiting)
             case QueueAction.HOLD:
-                self._rounds.hold(item)
+                self._rounds.hold(waiting)
             case QueueAction.RELEASE:
-                self._rounds.release(item)
+                self._rounds.release(waiting)
             case QueueAction.DELETE:
-                self._rounds.delete(item, command.actor)
+                self._rounds.delete(waiting, command.actor)
+
+    def _wish(self, command: QueueCommand, item: Item) -> None:
+        match command.action:
+            case QueueAction.RETRY:
+                pass  # it is being tried
+            case QueueAction.HOLD:
+                self._rounds.wish(item, Wish.HOLD)
+            case QueueAction.RELEASE:
+                self._rounds.release_wish(item)
+            case QueueAction.DELETE:
+                self._rounds.wish(item, Wish.DELETE, command.actor)
 
     def statistics(self) -> dict[str, float]:
         """Counters and gauges, named as in docs/metrics.md."""
         rounds = self._rounds
         return {
-            "queued": float(len(rounds.items)),
+            "queued": float(self.queued),
             "active": float(rounds.active),
             "lanes": float(len(rounds.lanes)),
             "connections": float(rounds.lanes.connections),
@@ -122,4 +145,6 @@ class DeliveryManager:
             "connects_failed": float(rounds.lanes.connects_failed),
             "hot_octets": float(rounds.hot_octets),
             "notices": float(rounds.notices_sent),
+            "set_aside": float(rounds.suspects.set_aside),
+            "adopted": float(len(self.adopted)),
         }

@@ -31,7 +31,7 @@ def deserves_notice(message: Message) -> bool:
 
 
 class Notices:
-    """submit: takes the notification once it is durable."""
+    """submit: takes the notification once it is durable. fault: told the queue id when our own code raised over it."""
 
     def __init__(
         self,
@@ -42,6 +42,7 @@ class Notices:
         host_name: str,
         new_queue_id: Callable[[], QueueId],
         submit: Callable[[Message, bytes | None], None],
+        fault: Callable[[QueueId, Exception], None],
     ) -> None:
         self._spool = spool
         self._threads = threads
@@ -49,6 +50,7 @@ class Notices:
         self._host_name = host_name
         self._new_queue_id = new_queue_id
         self._submit = submit
+        self._fault = fault
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def wait_until_quiet(self) -> None:
@@ -66,11 +68,11 @@ class Notices:
     ) -> None:
         """Tell the reverse-path of `message` that the recipients at `failed` were given up. `done(None)` when the
         notification is durable, so that what it says may be made so. content: the original's, if it is in memory."""
-        task = asyncio.get_running_loop().create_task(self._send(message, recipients, failed, content, done))
+        task = asyncio.get_running_loop().create_task(self._try(message, recipients, failed, content, done))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _send(
+    async def _try(
         self,
         message: Message,
         recipients: Sequence[RecipientProgress],
@@ -78,19 +80,30 @@ class Notices:
         content: bytes | None,
         done: Done,
     ) -> None:
+        try:
+            error = await self._send(message, recipients, failed, content)
+        except Exception as exception:
+            self._fault(message.queue_id, exception)
+            error = SpoolError("the notification could not be built")
+        done(error)
+
+    async def _send(
+        self,
+        message: Message,
+        recipients: Sequence[RecipientProgress],
+        failed: Sequence[int],
+        content: bytes | None,
+    ) -> SpoolError | None:
         head = content if content is not None else await self._read_head(message.queue_id)
         at = self._clock.now()
         queue_id = self._new_queue_id()
-        octets, needs = build(
-            Notice(
-                message,
-                [_failure(message.forward_paths[place], recipients[place]) for place in failed],
-                header_of(head[: HEADER_SHOWN_MAX + 1]),
-                self._host_name,
-                at,
-                queue_id,
-            )
-        )
+        failures = [_failure(message.forward_paths[place], recipients[place]) for place in failed]
+        try:
+            header = header_of(head[: HEADER_SHOWN_MAX + 1])
+            octets, needs = build(Notice(message, failures, header, self._host_name, at, queue_id))
+        except Exception as fault:  # that the message failed matters more than its header
+            self._fault(message.queue_id, fault)
+            octets, needs = build(Notice(message, failures, header_of(b""), self._host_name, at, queue_id))
         reverse_path = message.reverse_path
         notice = Message(
             queue_id,
@@ -108,7 +121,7 @@ class Notices:
         error = await self._accept(notice, octets)
         if error is None:
             self._submit(notice, octets if len(octets) <= INLINE_MAX else None)
-        done(error)
+        return error
 
     async def _accept(self, notice: Message, octets: bytes) -> SpoolError | None:
         content: bytes | LargeContent = octets

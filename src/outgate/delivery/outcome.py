@@ -1,5 +1,6 @@
 """What replies mean for recipients. Pure. RFC 5321 §4.3.2: judged by the first digit alone."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
@@ -8,6 +9,12 @@ from outgate.mail.reply import Reply
 from outgate.policy.reasons import Reason, reply_of
 
 REPLY_KEPT_MAX: Final = 1_000  # characters of a reply that are kept with the recipient and recorded
+
+_UNKNOWN: Final = re.compile(
+    r"5\d\d 5\.1\.(?:1|6) |"
+    r"55[013] (?!\d\.\d)(?=.*(?:unknown|not? (?:such|exist|found)|n't exist|invalid (?:user|recip|mail)))",
+    re.IGNORECASE | re.DOTALL,
+)
 
 OUTCOMES: Final = {Status.RELAYED: "relayed", Status.PENDING: "deferred", Status.FAILED: "failed"}
 
@@ -50,6 +57,14 @@ def is_pending(recipients: Iterable[RecipientProgress]) -> bool:
     return any(one.status is Status.PENDING for one in recipients)
 
 
+def unknown_recipients(results: Iterable[RecipientProgress]) -> int:
+    """How many of these the next hop does not know, by its enhanced status code where it gave one (RFC 3463 §3.2),
+    else by a 550, 551 or 553 that says so."""
+    return sum(
+        one.status is Status.FAILED and bool(one.next_hop) and _UNKNOWN.match(one.reply) is not None for one in results
+    )
+
+
 def given_up(recipients: Iterable[RecipientProgress]) -> tuple[RecipientProgress, ...]:
     """The same when their time is over; what was said last stands in the text."""
     return tuple(
@@ -59,4 +74,22 @@ def given_up(recipients: Iterable[RecipientProgress]) -> tuple[RecipientProgress
             else one
             for one in recipients
         ]
+    )
+
+
+def with_changes(
+    progress: Progress,
+    *,
+    recipients: tuple[RecipientProgress, ...] | None = None,
+    held: bool | None = None,
+    next_attempt_at: float | None = None,
+    tries_begun: int | None = None,
+) -> Progress:
+    """`progress` but for what is given."""
+    return Progress(
+        progress.recipients if recipients is None else recipients,
+        progress.attempts,
+        progress.next_attempt_at if next_attempt_at is None else next_attempt_at,
+        progress.held if held is None else held,
+        progress.tries_begun if tries_begun is None else tries_begun,
     )

@@ -20,7 +20,7 @@ class RouteUnknown(Exception):
 
 
 def relay_hop(relay: SenderRelay) -> NextHop:
-    return NextHop(f"{relay.host}:{relay.port}", (relay.host,), relay.port, relay.tls, from_operator=True)
+    return NextHop(f"{relay.host}:{relay.port}", (relay.host,), relay.port, relay.tls, True, relay.login)
 
 
 def domain_hop(domain: str, port: int) -> NextHop:

@@ -1,13 +1,14 @@
 """Deferred messages in the order of their next attempt, with one timer for all. Compact: 200,000 are ordinary."""
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from outgate.delivery.interface import Clock
 from outgate.mail.message import QueueId
 
 LOOK_AGAIN_SECONDS: Final = 60.0  # at most: the wall clock may be set forward meanwhile
+VOID_MAX: Final = 10_000  # entries that may be void, beside as many as there are messages, before the heap is rebuilt
 
 
 class DueHeap:
@@ -37,6 +38,15 @@ class DueHeap:
         """Set the timer for the next entry; called when `pop` has given None, or no more are wanted now."""
         if self._heap and not self._is_stopped:
             self._set(self._heap[0][0])
+
+    def is_stale(self, messages: int) -> bool:
+        """Are most entries void? messages: how many wait. A person who asks for a try leaves one void entry each."""
+        return len(self._heap) > 2 * messages + VOID_MAX
+
+    def rebuild(self, entries: Iterable[tuple[float, QueueId]]) -> None:
+        """Forget everything but `entries`."""
+        self._heap = list(entries)
+        heapq.heapify(self._heap)
 
     def stop(self) -> None:
         self._is_stopped = True

@@ -10,8 +10,15 @@ STRANGE_CONNECTIONS_FIRST: Final = 5  # to a next hop found by DNS, until it has
 KEPT_FOR_PROVEN: Final = 0.2  # of all connections, which next hops that have not taken mail yet never get
 BACK_OFF_FIRST_SECONDS: Final = 1.0  # a next hop that could not be reached is left alone so long,
 BACK_OFF_MAX_SECONDS: Final = 120.0  # twice as long after each further failure, up to this
-FAILED_AT_ONCE: Final = 200  # jobs of an unreachable next hop that are deferred before others get their turn
+FAILED_AT_ONCE: Final = 50  # jobs of an unreachable next hop that are deferred before others get their turn
+BACKLOG_MAX: Final = 100  # jobs in one lane of mail that was deferred before: a few for each connection
+BACKLOG_LOW: Final = 50  # at which more of it is fetched
+SLICE_SECONDS: Final = 0.004  # of work on the backlog at a time; as long a pause follows, for what is fresh
+SLICE_STEPS: Final = 100  # at most, in one slice
+SUSPECT_SECONDS: Final = 5.0  # a message that may have ended the worker is tried alone for so long
+TRIES_MAX: Final = 2  # under so many the worker ended: then the message is set aside
 LANES_KEPT: Final = 10_000  # lanes without jobs and connections are forgotten beyond this number
+FAULT_SECONDS: Final = 300.0  # until a message over which our own code raised twice is tried again
 SPOOL_RETRY_SECONDS: Final = 30.0  # until a DSN that the spool had no room for is tried again
 
 
