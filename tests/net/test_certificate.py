@@ -1,9 +1,10 @@
 import ssl
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from outgate.net.certificate import Certificate, CertificateError, ensure_self_signed
+from outgate.net.certificate import SELF_SIGNED_DAYS, Certificate, CertificateError, ensure_self_signed
 
 
 def test_a_self_signed_certificate_is_made_once_and_its_key_is_private(tmp_path: Path) -> None:
@@ -45,3 +46,9 @@ def test_a_botched_renewal_keeps_the_old_context(tmp_path: Path) -> None:
 def test_files_that_do_not_exist_are_named(tmp_path: Path) -> None:
     with pytest.raises(CertificateError, match=r"absent\.pem"):
         Certificate(tmp_path / "absent.pem", tmp_path / "absent.key")
+
+
+def test_it_tells_when_it_expires(tmp_path: Path) -> None:
+    certificate = Certificate(*ensure_self_signed(tmp_path, "outgate.example"))
+    left = certificate.expires_at - datetime.now(UTC)
+    assert timedelta(days=SELF_SIGNED_DAYS - 1) < left <= timedelta(days=SELF_SIGNED_DAYS)

@@ -8,7 +8,7 @@ from outgate.net.control import ControlServer, NobodyAnswers, ask
 
 
 def converse(path: Path, answer: Answer | Exception) -> Answer:
-    def respond(question: Question) -> Answer:
+    async def respond(question: Question) -> Answer:
         if isinstance(answer, Exception):
             raise answer
         return answer

@@ -7,6 +7,9 @@ from outgate.contract.commands import Command, CommandResult, QueueAction, Queue
 from outgate.contract.wire import (
     Acknowledge,
     CommandDone,
+    Count,
+    CountsTold,
+    CountsUsed,
     Current,
     Documents,
     Follow,
@@ -54,11 +57,15 @@ class Worker:
     revision: int = 0
     commands: list[Command] = field(default_factory=list)
     now: float = 1000.0
+    uses: list[CountsUsed] = field(default_factory=list)
+    told: list[CountsTold] = field(default_factory=list)
+    lost: int = 0
 
     def apply(self, documents: Documents) -> None:
         self.revision = documents.up_to
 
     def carry_out(self, command: Command) -> CommandResult:
+        assert isinstance(command, QueueCommand)
         self.commands.append(command)
         return CommandResult(done=command.queue_ids)
 
@@ -71,7 +78,13 @@ class Worker:
             carry_out=self.carry_out,
             queued=lambda: 3,
             monotonic=lambda: self.now,
+            used=lambda: self.uses.pop() if self.uses else None,
+            told=self.told.append,
+            lost=self.lose,
         )
+
+    def lose(self) -> None:
+        self.lost += 1
 
 
 def play(path: Path, scene: Callable[[Clerk, Worker, FeedFollower], "asyncio.Future[None] | object"]) -> None:
@@ -150,5 +163,23 @@ def test_a_clerk_that_comes_back_is_followed_again_from_where_we_are(tmp_path: P
         assert clerk.writer is not None
         clerk.writer.close()
         await clerk.wait_for(lambda heard: Follow("test/1", 1, 9) in heard)
+
+    play(tmp_path / "clerk", scene)
+
+
+def test_what_was_used_is_told_and_the_answer_taken(tmp_path: Path) -> None:
+    async def scene(clerk: Clerk, worker: Worker, follower: FeedFollower) -> None:
+        used = CountsUsed(1, (Count("alpha", "mailbox", "a@alpha.example", "recipients", 300, {7: 2}),))
+        worker.uses.append(used)
+        await clerk.wait_for(lambda heard: used in heard)
+        clerk.say(CountsTold(1, 2, used.counts))
+        clerk.say(Documents((), 3))
+        await clerk.wait_for(lambda heard: Acknowledge(3, 3) in heard)
+        assert worker.told == [CountsTold(1, 2, used.counts)]
+        assert worker.lost == 0
+        assert clerk.writer is not None
+        clerk.writer.close()
+        await clerk.wait_for(lambda heard: Follow("test/1", 1, 3) in heard)
+        assert worker.lost == 1
 
     play(tmp_path / "clerk", scene)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import trustme
+from msgspec import structs
 from tests.support.hop import ALL_EXTENSIONS, Hop, Script
 from tests.support.hop_server import HopServer
 from tests.support.relay import (
@@ -25,6 +26,7 @@ from tests.support.relay import (
 )
 
 from outgate.delivery.interface import TransactionResult
+from outgate.mail.fingerprint import fingerprint_of
 from outgate.net.hop_connection import ENVELOPE_SECONDS_MAX, PIECE_OCTETS, SmtpHopConnection
 from outgate.policy.reasons import Reason
 
@@ -162,6 +164,27 @@ def test_content_damaged_further_back_is_never_completed(extensions: tuple[str, 
         assert not connection.is_usable
         await closed(connection)
         assert not server.hops[0].taken
+
+    run(main())
+
+
+@pytest.mark.parametrize("extensions", [ALL_EXTENSIONS, WITHOUT_CHUNKING], ids=["bdat", "data"])
+@pytest.mark.parametrize("size", ["small", "cold", "large"])
+def test_content_other_than_what_came_reaches_nobody(extensions: tuple[str, ...], size: str) -> None:
+    async def main() -> None:
+        server = HopServer(hop(extensions))
+        connection = await connected(server)
+        came = LARGE if size == "large" else CONTENT
+        altered = came[:-3] + bytes([came[-3] ^ 1]) + came[-2:]
+        for content in (came, altered):
+            source = content if size == "small" else Reader(content)
+            sent = structs.replace(transaction(source), fingerprint=fingerprint_of(came))
+            result = await begin(connection, sent)
+            if content is came:
+                assert result.replies[0].code == 250
+        assert result.reason == Reason.CONTENT_DAMAGED
+        assert [taken.content for taken in server.hops[0].taken] == [TRACE + came]
+        assert connection.is_usable is (size != "large")  # what had begun to leave cannot be taken back
 
     run(main())
 
@@ -304,6 +327,20 @@ def test_a_peer_that_falls_silent_is_dropped_and_the_message_deferred() -> None:
         ended = await result
         assert str(ended.replies[0]).endswith("the next hop fell silent before it replied to the content")
         await closed(connection)
+
+    run(main())
+
+
+def test_every_wait_can_be_shortened() -> None:
+    async def main() -> None:
+        server = HopServer(hop(script=lambda verb, _: "250-" if verb == "END" else None))
+        connection = await connected(server, reply_seconds=20.0)
+        result = begin(connection)
+        await until(lambda: connection._session.patience_seconds == 600)
+        connection.check_time(connection._heard_at + 19)
+        assert not result.done()
+        connection.check_time(connection._heard_at + 21)
+        assert "fell silent before it replied to the content" in str((await result).replies[0])
 
     run(main())
 

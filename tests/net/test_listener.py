@@ -3,9 +3,12 @@
 import asyncio
 import socket
 import ssl
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import ip_network
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ import uvloop
 from tests.support.client import RawClient
 
 from outgate.mail.reply import Reply
+from outgate.net import listener as listener_module
 from outgate.net.certificate import Certificate, ensure_self_signed
 from outgate.net.listener import READ_AHEAD_MAX, Conversation, Listener, Peer
 from outgate.smtp.events import ContentReceived, ContentRequested, Event, TlsRequested, TransactionEnded
@@ -60,6 +64,7 @@ class Guest:
 class House:
     context: ssl.SSLContext | None = None
     idle: float = 60.0
+    whole: float = inf
     delay: float = 0.0
     answers_later: bool = True
     turn_away: Reply | None = None
@@ -82,6 +87,9 @@ class House:
 
     def idle_seconds(self, _conversation: Conversation) -> float:
         return self.idle
+
+    def session_seconds(self, _conversation: Conversation) -> float:
+        return self.whole
 
     def greeting_delay_seconds(self, _conversation: Conversation) -> float:
         return self.delay
@@ -112,6 +120,11 @@ def play(request: pytest.FixtureRequest) -> Callable[..., Listener]:
         return uvloop.run(main()) if request.param == "uvloop" else asyncio.run(main())
 
     return run
+
+
+@pytest.fixture(autouse=True)
+def sweeps_are_frequent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener_module, "SWEEP_SECONDS", 0.05)
 
 
 @pytest.fixture
@@ -232,6 +245,149 @@ def test_who_is_silent_is_told_and_cut_off(play: Callable[..., Listener]) -> Non
     play(scene, house)
 
 
+def drip(client: RawClient, octets: bytes) -> str:
+    """Send one octet after the other, each as soon as a moment has passed, until the server has had enough."""
+    client.socket.settimeout(0.05)
+    for octet in octets:
+        try:
+            client.send(bytes((octet,)))
+        except OSError:
+            break
+        try:
+            return client.reply()[1]
+        except TimeoutError:
+            continue
+    client.socket.settimeout(10)
+    return client.reply()[1]
+
+
+def test_a_command_that_drips_is_cut_off(play: Callable[..., Listener]) -> None:
+    def scene(port: int, listener: Listener, loop: asyncio.AbstractEventLoop) -> None:
+        with RawClient(port) as client:
+            client.ehlo()
+            assert drip(client, b"x" * 400).startswith("421 4.4.2 too-slow")
+            assert client.reply() == (0, "")
+        assert listener.counters.ended == {"too-slow": 1}
+
+    play(scene, House(idle=0.5))
+
+
+@pytest.mark.parametrize("begin", [b"DATA\r\n", b"BDAT 1000\r\n"])
+def test_content_that_drips_is_cut_off(play: Callable[..., Listener], begin: bytes) -> None:
+    house = House(idle=0.5)
+
+    def scene(port: int, listener: Listener, loop: asyncio.AbstractEventLoop) -> None:
+        with RawClient(port) as client:
+            client.ehlo()
+            client.envelope("a@alpha.example")
+            client.send(begin)
+            if begin.startswith(b"DATA"):
+                assert client.reply()[0] == 354
+            assert drip(client, b"x" * 400).startswith("421 4.4.2 too-slow")
+            assert client.reply() == (0, "")
+
+    play(scene, house)
+    assert house.closed == 1
+
+
+def test_chunks_of_an_octet_each_are_cut_off_though_each_has_its_reply(play: Callable[..., Listener]) -> None:
+    def scene(port: int, listener: Listener, loop: asyncio.AbstractEventLoop) -> None:
+        with RawClient(port) as client:
+            client.ehlo()
+            client.envelope("a@alpha.example")
+            code, count = 250, 0
+            while code == 250:
+                client.send(b"BDAT 1\r\nx")
+                code, text = client.reply()
+                count += 1
+                threading.Event().wait(0.02)  # dripping takes time
+                assert count < 1000
+            assert text.startswith("421 4.4.2 too-slow")
+
+    play(scene, House(idle=0.5))
+
+
+def test_who_keeps_the_pace_may_be_slow(play: Callable[..., Listener]) -> None:
+    """Longer than the stretch over which the pace is measured, at less than 2,000 octets a second."""
+    house = House(idle=0.5)
+
+    def scene(port: int, listener: Listener, loop: asyncio.AbstractEventLoop) -> None:
+        with RawClient(port) as client:
+            client.ehlo()
+            client.envelope("a@alpha.example")
+            assert client.say("DATA")[0] == 354
+            for _ in range(40):
+                client.send(b"x" * 78 + b"\r\n")
+                threading.Event().wait(0.04)
+            assert client.say(".")[0] == 250
+
+    play(scene, house)
+    assert len(b"".join(house.contents)) == 3200
+
+
+def test_a_stranger_has_so_long_in_all(play: Callable[..., Listener]) -> None:
+    def scene(port: int, listener: Listener, loop: asyncio.AbstractEventLoop) -> None:
+        with RawClient(port) as client:
+            code = 250
+            while code == 250:
+                code, text = client.say("RSET")
+                threading.Event().wait(0.05)
+            assert text.startswith("421 4.4.2 too-slow")
+
+    play(scene, House(whole=0.5))
+
+
+def test_a_handshake_that_never_ends_is_cut_off(play: Callable[..., Listener], context: ssl.SSLContext) -> None:
+    house = House(context, idle=0.5)
+
+    def scene(port: int, listener: Listener, loop: asyncio.AbstractEventLoop) -> None:
+        with RawClient(port) as client:
+            client.ehlo()
+            assert client.say("STARTTLS")[0] == 220
+            hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(400)
+            assert drip(client, hello) == ""
+
+    play(scene, house)
+    assert house.closed == 1
+
+
+def test_who_takes_no_replies_is_read_no_more_and_cut_off(play: Callable[..., Listener]) -> None:
+    house = House(idle=0.5)
+
+    def scene(port: int, listener: Listener, loop: asyncio.AbstractEventLoop) -> None:
+        with RawClient(port) as client:
+            client.ehlo()
+            client.envelope("a@alpha.example")
+            client.socket.settimeout(20)
+            with pytest.raises(ConnectionError):
+                client.send(b"BDAT 1\r\nx" * 20_000_000)
+
+    play(scene, house)
+    assert house.closed == 1
+    assert len(house.contents) * 128 * 1024 < 50_000_000
+
+
+def test_the_greediest_are_ended_when_memory_runs_short(
+    play: Callable[..., Listener], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener_module, "HELD_MAX", 150_000)
+
+    def scene(port: int, listener: Listener, loop: asyncio.AbstractEventLoop) -> None:
+        with RawClient(port) as greedy, RawClient(port) as modest:
+            for client in (modest, greedy):
+                client.ehlo()
+                client.envelope("a@alpha.example")
+                assert client.say("DATA")[0] == 354
+            modest.send(b"x" * 60_000)
+            greedy.send(b"x" * 120_000)
+            assert greedy.reply()[1].startswith("421 4.3.2 overloaded")
+            modest.send(b"\r\n.\r\n")
+            assert modest.reply()[0] == 250
+        assert listener.counters.ended == {"overloaded": 1}
+
+    play(scene, House())
+
+
 def test_who_talks_before_the_greeting_is_cut_off(play: Callable[..., Listener]) -> None:
     house = House(delay=0.2)
 
@@ -272,6 +428,22 @@ def test_a_shut_down_lets_the_message_under_way_end(play: Callable[..., Listener
 
     play(scene, house)
     assert house.contents == [b"content\r\n"]
+
+
+def test_a_shut_down_that_cuts_content_waits_for_nobody(play: Callable[..., Listener]) -> None:
+    house = House()
+
+    def scene(port: int, listener: Listener, loop: asyncio.AbstractEventLoop) -> None:
+        with RawClient(port) as stalled:
+            stalled.ehlo()
+            stalled.envelope("a@alpha.example")
+            assert stalled.say("DATA")[0] == 354
+            loop.call_soon_threadsafe(partial(listener.shut_down, cuts_content=True))
+            assert stalled.reply()[0] == 421
+            assert stalled.reply() == (0, "")
+
+    play(scene, house)
+    assert not house.contents
 
 
 def test_a_proxy_header_is_believed_from_named_proxies_only(play: Callable[..., Listener]) -> None:

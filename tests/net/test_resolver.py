@@ -11,6 +11,7 @@ from tests.support.dns_server import DnsServer, Zone
 from outgate.delivery.interface import Addresses, Lookup, MailExchangers
 from outgate.net import resolver as module
 from outgate.net.resolver import DnsResolver, ResolverSettings
+from outgate.reception.interface import Answered
 
 T = TypeVar("T")
 
@@ -26,9 +27,29 @@ ZONE = {
     "text.example": {"TXT": ["hello"]},
     "alias.example": {"CNAME": ["two.example."]},
     "hostalias.example": {"CNAME": ["plain.example."]},
+    "long._domainkey.example": {"TXT": ['"v=DKIM1; p=" "AAAA"', '"\\255 x"']},
+    "texts.example": {"TXT": [f'"{number:03d}{"x" * 200}" "{"y" * 250}"' for number in range(30)]},
+    "short.example": {"TXT": [f'"{number}"' for number in range(100)]},
+    "textalias.example": {"CNAME": ["text.example."]},
+    "1.2.0.192.in-addr.arpa": {"PTR": ["MX1.two.example.", "mx2.two.example.", "absent.example."]},
+    "4.2.0.192.in-addr.arpa": {"PTR": ["servfail.example.", "plain.example."]},
+    "5.2.0.192.in-addr.arpa": {"PTR": ["servfail.example.", "mx2.two.example."]},
+    "6.2.0.192.in-addr.arpa": {"PTR": ["mx2.two.example."]},
+    "7.2.0.192.in-addr.arpa": {"CNAME": ["7.other.example."]},
+    "7.other.example": {"PTR": ["seven.example."]},
+    "seven.example": {"CNAME": ["seven.plain.example."]},
+    "seven.plain.example": {"A": ["192.0.2.7"]},
+    "9.2.0.192.in-addr.arpa": {"PTR": ["a\\032b.example.", f"{'x' * 60}.example."]},
+    "10.2.0.192.in-addr.arpa": {"PTR": [f"n{number}.pool.example." for number in range(20)]},
+    "6.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa": {"PTR": ["six.example."]},
     "many.example": {"MX": [f"{number} mail-exchanger-{number}.many.example." for number in range(60)]},
 }
-RCODES = {"refused.example": "REFUSED", "servfail.example": "SERVFAIL", "silent.example": "SILENT"}
+RCODES = {
+    "8.2.0.192.in-addr.arpa": "SERVFAIL",
+    "refused.example": "REFUSED",
+    "servfail.example": "SERVFAIL",
+    "silent.example": "SILENT",
+}
 
 
 @pytest.fixture
@@ -214,6 +235,122 @@ def test_the_cache_is_bounded(server: DnsServer, monkeypatch: pytest.MonkeyPatch
         return len(resolver._cache)
 
     assert asyncio.run(run()) == 3
+
+
+# The proof of senders
+
+
+def test_the_strings_of_a_text_are_joined_and_aliases_followed(server: DnsServer) -> None:
+    found = ask(server, lambda resolver: resolver.texts("long._domainkey.example"))
+    assert (found.answered, set(found.texts)) == (Answered.FOUND, {b"v=DKIM1; p=AAAA", b"\xff x"})
+    assert ask(server, lambda resolver: resolver.texts("textalias.example")).texts == (b"hello",)
+
+
+def test_of_many_texts_as_many_are_kept_as_there_is_room_for(server: DnsServer) -> None:
+    found = ask(server, lambda resolver: resolver.texts("texts.example"))
+    assert len(found.texts) == module.TEXTS_OCTETS_MAX // 453
+    assert len(ask(server, lambda resolver: resolver.texts("short.example")).texts) == module.TEXTS_MAX
+
+
+@pytest.mark.parametrize(
+    ("name", "answered"),
+    [
+        ("absent.example", Answered.NONE),
+        ("two.example", Answered.NONE),
+        (f"{'a' * 64}.example", Answered.NONE),
+        ("refused.example", Answered.TROUBLE),
+        ("servfail.example", Answered.TROUBLE),
+        ("silent.example", Answered.TROUBLE),
+    ],
+)
+def test_no_text_and_trouble_are_told_apart(server: DnsServer, name: str, answered: Answered) -> None:
+    found = ask(server, lambda resolver: resolver.texts(name))
+    assert (found.answered, found.texts) == (answered, ())
+    assert found.detail
+
+
+def test_what_is_known_of_a_text_and_for_how_long(server: DnsServer) -> None:
+    now = Now()
+
+    async def run() -> None:
+        resolver = make(server, now)
+        assert resolver.known_texts("text.example") is None
+        assert (await resolver.texts("text.example")).holds_seconds == 300
+        now.seconds += 299
+        known = resolver.known_texts("text.example")
+        assert known is not None
+        assert (known.texts, known.holds_seconds) == ((b"hello",), 1)
+        now.seconds += 1
+        assert resolver.known_texts("text.example") is None
+
+    asyncio.run(run())
+    assert server.zone.asked["text.example", "TXT"] == 1
+
+
+def test_the_cache_of_texts_is_bounded_by_itself(server: DnsServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TEXTS_CACHE_MAX", 3)
+
+    async def run() -> tuple[int, int]:
+        resolver = make(server)
+        await resolver.mail_exchangers("null.example")
+        for number in range(6):
+            await resolver.texts(f"absent{number}.example")
+        return len(resolver._cache), len(resolver._texts_cache)
+
+    assert asyncio.run(run()) == (1, 3)
+
+
+@pytest.mark.parametrize(
+    ("address", "answered", "names"),
+    [
+        ("192.0.2.1", Answered.FOUND, ("mx1.two.example",)),
+        ("::ffff:192.0.2.1", Answered.FOUND, ("mx1.two.example",)),
+        ("192.0.2.4", Answered.FOUND, ("plain.example",)),  # though another name is in trouble
+        ("192.0.2.5", Answered.TROUBLE, ()),
+        ("192.0.2.6", Answered.NONE, ()),  # the name has other addresses
+        ("192.0.2.7", Answered.FOUND, ("seven.example",)),  # RFC 2317 delegates by CNAME
+        ("192.0.2.8", Answered.TROUBLE, ()),
+        ("192.0.2.9", Answered.NONE, ()),
+        ("192.0.2.99", Answered.NONE, ()),
+        ("2001:db8::6", Answered.FOUND, ("six.example",)),
+        ("2001:0DB8::0006", Answered.FOUND, ("six.example",)),
+    ],
+)
+def test_names_that_are_confirmed(server: DnsServer, address: str, answered: Answered, names: tuple[str, ...]) -> None:
+    found = ask(server, lambda resolver: resolver.confirmed_names(address))
+    assert (found.answered, found.names) == (answered, names)
+    assert bool(found.detail) is (answered is not Answered.FOUND)
+
+
+@pytest.mark.parametrize("address", ["", "mx1.two.example", "192.0.2.1:25", "fe80::1%eth0"])
+def test_what_is_no_address_has_no_names_and_nobody_is_asked(server: DnsServer, address: str) -> None:
+    found = ask(server, lambda resolver: resolver.confirmed_names(address))
+    assert found.answered is Answered.NONE
+    assert make(server).known_names(address) == found
+    assert not server.zone.asked
+
+
+def test_only_some_of_many_names_are_looked_at(server: DnsServer) -> None:
+    assert ask(server, lambda resolver: resolver.confirmed_names("192.0.2.10")).answered is Answered.NONE
+    assert sum(name.endswith(".pool.example") for name, _ in server.zone.asked) == module.NAMES_MAX
+
+
+def test_what_is_known_of_names(server: DnsServer) -> None:
+    now = Now()
+
+    async def run() -> None:
+        resolver = make(server, now)
+        assert resolver.known_names("192.0.2.6") is None
+        asked = await resolver.confirmed_names("192.0.2.6")
+        now.seconds += 10
+        known = resolver.known_names("192.0.2.6")
+        assert known is not None
+        assert (known.answered, known.detail) == (Answered.NONE, asked.detail)
+        assert asked.holds_seconds - known.holds_seconds == 10
+        del resolver._cache["mx2.two.example", "A"]
+        assert resolver.known_names("192.0.2.6") is None
+
+    asyncio.run(run())
 
 
 @pytest.mark.parametrize(

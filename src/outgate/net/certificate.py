@@ -22,15 +22,18 @@ class CertificateError(Exception):
 class Certificate:
     """A chain and a key on disk, and the context made of them.
 
-    `context` stays the last good one when a reload fails: a botched renewal must not stop the mail.
+    `context` stays the last good one when a reload fails: a botched renewal must not stop the mail. `expires_at`: when
+    the server's own certificate in it does.
     """
+
+    context: ssl.SSLContext
+    expires_at: datetime
 
     def __init__(self, chain: Path, key: Path) -> None:
         """Raises: CertificateError."""
         self._chain = chain
         self._key = key
-        self._seen = self._stamp()
-        self.context = self._load()
+        self.reload()
 
     def reload_if_changed(self) -> bool:
         """Look at the files (blocking); True if a new context was made.
@@ -40,14 +43,13 @@ class Certificate:
         stamp = self._stamp()
         if stamp == self._seen:
             return False
-        self._seen = stamp
-        self.context = self._load()
+        self.reload()
         return True
 
     def reload(self) -> None:
         """Make the context anew, changed or not. Raises: CertificateError, keeping the old context."""
         self._seen = self._stamp()
-        self.context = self._load()
+        self.context, self.expires_at = self._load()
 
     def _stamp(self) -> tuple[tuple[int, int, int], ...]:
         try:
@@ -57,18 +59,19 @@ class Certificate:
         except OSError:
             return ()
 
-    def _load(self) -> ssl.SSLContext:
+    def _load(self) -> tuple[ssl.SSLContext, datetime]:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2  # RFC 8996: nothing older
         context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
         try:
             context.load_cert_chain(self._chain, self._key)
-        except (OSError, ssl.SSLError) as error:
+            own = x509.load_pem_x509_certificates(self._chain.read_bytes())[0]
+        except (OSError, ssl.SSLError, ValueError) as error:
             raise CertificateError(
-                f"{self._chain} and {self._key} cannot be used for TLS: {error.strerror or error}. "
+                f"{self._chain} and {self._key} cannot be used for TLS: {getattr(error, 'strerror', None) or error}. "
                 "Give a PEM chain, the server's own certificate first, and the key that belongs to it"
             ) from error
-        return context
+        return context, own.not_valid_after_utc
 
 
 def ensure_self_signed(directory: Path, host_name: str) -> tuple[Path, Path]:

@@ -18,6 +18,7 @@ class LoopClock:
         self._loop = loop
         self.now = time.time
         self.monotonic = loop.time
+        self.stopwatch = time.perf_counter
 
     def call_at(self, monotonic: float, callback: Callable[[], None]) -> Callable[[], None]:
         return self._loop.call_at(monotonic, callback).cancel

@@ -7,20 +7,20 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
 from outgate.contract.wire import Answer, Failed, FrameReader, Question, WireError, frame
 
-READ_OCTETS: Final = 64 * 1024
-ANSWER_SECONDS: Final = 10.0
+READ_OCTETS: Final = 64 * 1024  # of a question, read at a time
+ANSWER_SECONDS: Final = 10.0  # for an answer; then nobody is there
 
 
 class ControlServer:
-    """Answers on a Unix socket. `answer` is called on the loop's thread and must not block."""
+    """Answers on a Unix socket. `answer` runs on the loop and must not block."""
 
-    def __init__(self, path: Path, answer: Callable[[Question], Answer]) -> None:
+    def __init__(self, path: Path, answer: Callable[[Question], Awaitable[Answer]]) -> None:
         self._path = path
         self._answer = answer
         self._server: asyncio.AbstractServer | None = None
@@ -50,7 +50,7 @@ class ControlServer:
             while octets := await reader.read(READ_OCTETS):
                 for question in frames.receive(octets):
                     try:
-                        answer = self._answer(question)
+                        answer = await self._answer(question)
                     except Exception as error:  # a bug in one answer must not end the worker
                         answer = Failed(f"{type(error).__name__}: {error}")
                     writer.write(frame(answer))

@@ -14,6 +14,8 @@ from outgate.contract.policy import FORMAT
 from outgate.contract.wire import (
     Acknowledge,
     CommandDone,
+    CountsTold,
+    CountsUsed,
     Current,
     Documents,
     Follow,
@@ -26,13 +28,18 @@ from outgate.contract.wire import (
 )
 
 CURRENT_SECONDS: Final = 10.0  # the feed counts as current this long after the clerk's last confirmation
-HEARTBEAT_SECONDS: Final = 1.0
-RECONNECT_SECONDS: Final = 0.5
-READ_OCTETS: Final = 256 * 1024
+HEARTBEAT_SECONDS: Final = 1.0  # between two
+COUNT_SECONDS: Final = 0.1  # between two looks whether the clerk should be told what was used of limits
+RECONNECT_SECONDS: Final = 0.5  # before the clerk is looked for again
+READ_OCTETS: Final = 256 * 1024  # read at a time
 
 
 class FeedFollower:
-    """Runs until cancelled. All callbacks come on the event loop's thread."""
+    """Runs until cancelled. All callbacks come on the event loop's thread.
+
+    used: what the clerk should be told of limits, if anything; told: takes its answer, and what it tells by itself;
+    lost: called when the clerk is gone, and with it what it has not answered.
+    """
 
     def __init__(
         self,
@@ -44,6 +51,9 @@ class FeedFollower:
         carry_out: Callable[[Command], CommandResult],
         queued: Callable[[], int],
         monotonic: Callable[[], float],
+        used: Callable[[], CountsUsed | None] = lambda: None,
+        told: Callable[[CountsTold], None] = lambda _: None,
+        lost: Callable[[], None] = lambda: None,
     ) -> None:
         self._path = path
         self._worker = worker
@@ -52,6 +62,9 @@ class FeedFollower:
         self._carry_out = carry_out
         self._queued = queued
         self._monotonic = monotonic
+        self._used = used
+        self._told = told
+        self._lost = lost
         self._confirmed_at = float("-inf")
 
     @property
@@ -66,14 +79,16 @@ class FeedFollower:
             except OSError:
                 await asyncio.sleep(RECONNECT_SECONDS)
                 continue
-            heartbeat = asyncio.create_task(self._beat(writer))
+            beside = [asyncio.create_task(work) for work in (self._beat(writer), self._count(writer))]
             try:
                 await self._follow(reader, writer)
             except (OSError, WireError):
                 pass  # the clerk went away or talks nonsense: ask anew
             finally:
-                heartbeat.cancel()
+                for task in beside:
+                    task.cancel()
                 writer.close()
+                self._lost()
             await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _follow(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -92,12 +107,21 @@ class FeedFollower:
                             self._confirmed_at = self._monotonic()
                     case Ordered(number, command):
                         self._say(writer, CommandDone(number, self._carry_out(command)))
+                    case CountsTold():
+                        self._told(message)
             await writer.drain()
 
     async def _beat(self, writer: asyncio.StreamWriter) -> None:
         while not writer.is_closing():
             await asyncio.sleep(HEARTBEAT_SECONDS)
             self._acknowledge(writer)
+
+    async def _count(self, writer: asyncio.StreamWriter) -> None:
+        while not writer.is_closing():
+            await asyncio.sleep(COUNT_SECONDS)
+            used = self._used()
+            if used is not None:
+                self._say(writer, used)
 
     def _acknowledge(self, writer: asyncio.StreamWriter) -> None:
         self._say(writer, Acknowledge(self._revision(), self._queued()))

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Final, cast
 
 from outgate.delivery.interface import Clock, Threads, Transaction, TransactionResult
+from outgate.mail.fingerprint import Fingerprint, fingerprint_of
 from outgate.policy.reasons import Reason, reply_of
 from outgate.smtp.client import ClientSession
 from outgate.smtp.client_events import ContentWanted, Event, TransactionEnded
@@ -20,7 +21,7 @@ from outgate.spool.interface import ContentReader, SpoolError
 PIECE_OCTETS: Final = 256 * 1024  # of content read and sent at a time; what a large message holds in memory
 TICK_SECONDS: Final = 1.0  # how often times are looked at; limits of time are that exact
 ENVELOPE_SECONDS_MAX: Final = 1_800.0  # for all replies to one envelope, however patient each wait is
-HANDSHAKE_SECONDS: Final = 30.0
+HANDSHAKE_SECONDS: Final = 30.0  # for TLS; then the mail goes in clear, where that is allowed
 
 Done = Callable[[TransactionResult], None]
 
@@ -30,12 +31,14 @@ class Keeper:
     """What all connections share: limits, and the ticker that ends what takes too long.
 
     idle_seconds: how long a connection without a transaction is kept. transactions_max: on one connection.
+    reply_seconds: the longest wait for any reply, and for the next hop to take octets.
     """
 
     clock: Clock
     threads: Threads
     idle_seconds: float
     transactions_max: int
+    reply_seconds: float
     connections: set["SmtpHopConnection"] = field(default_factory=set)
     _is_ticking: bool = False
 
@@ -128,7 +131,7 @@ class SmtpHopConnection(asyncio.Protocol):
                 self,
                 context,
                 server_hostname=server_hostname,
-                ssl_handshake_timeout=HANDSHAKE_SECONDS,
+                ssl_handshake_timeout=min(HANDSHAKE_SECONDS, self._keeper.reply_seconds),
             )
         except BaseException:
             self._keeper.connections.discard(self)
@@ -163,7 +166,10 @@ class SmtpHopConnection(asyncio.Protocol):
         self._idle_since = self._heard_at = self._monotonic()
         content = transaction.content
         if isinstance(content, bytes):
-            self._begin(transaction, content, len(content))
+            if _is_altered(transaction, content):
+                self._loop.call_soon(self._fail, transaction)
+            else:
+                self._begin(transaction, content, len(content))
         else:
             self._task = self._loop.create_task(self._send_from(transaction, content))
 
@@ -222,7 +228,7 @@ class SmtpHopConnection(asyncio.Protocol):
         elif self._done is None and session.is_idle:
             if now - self._idle_since >= self._keeper.idle_seconds:
                 self._quit()
-        elif now - self._heard_at >= session.patience_seconds or (
+        elif now - self._heard_at >= min(session.patience_seconds, self._keeper.reply_seconds) or (
             session.is_in_envelope and now - self._idle_since >= ENVELOPE_SECONDS_MAX
         ):
             session.time_out()
@@ -310,22 +316,29 @@ class SmtpHopConnection(asyncio.Protocol):
             if self._session.is_ended:
                 self._end_unheard(transaction)
             elif size_octets <= PIECE_OCTETS:
+                if _is_altered(transaction, piece):
+                    raise _Altered
                 self._begin(transaction, piece, size_octets)
             else:
                 self._begin(transaction, None, size_octets)
                 if isinstance(await self._wait(), ContentWanted):
-                    await self._send_pieces(reader, piece)
+                    await self._send_pieces(transaction, reader, piece)
         except SpoolError:
             self._fail(transaction)
         if self._postponed is not None:
             postponed, self._postponed = self._postponed, None
             self._end(postponed)
 
-    async def _send_pieces(self, reader: ContentReader, piece: bytes) -> None:
+    async def _send_pieces(self, transaction: Transaction, reader: ContentReader, piece: bytes) -> None:
+        """The last piece leaves only if all of the content is what came."""
         session = self._session
+        fingerprint = Fingerprint()
         sent = 0
         while session.wants_content:
             sent += len(piece)
+            fingerprint.update(piece)
+            if sent >= reader.size_octets and transaction.fingerprint not in (b"", fingerprint.octets()):
+                raise _Altered
             session.send_content(piece, is_last=sent >= reader.size_octets)
             if self._transport is not None:
                 self._heard_at = self._monotonic()
@@ -368,3 +381,11 @@ class SmtpHopConnection(asyncio.Protocol):
         waiter: asyncio.Future[Event] = self._loop.create_future()
         self._waiter = waiter
         return await waiter
+
+
+class _Altered(SpoolError):
+    """The content is not what came: some fault of ours, or of the machine."""
+
+
+def _is_altered(transaction: Transaction, content: bytes) -> bool:
+    return bool(transaction.fingerprint) and transaction.fingerprint != fingerprint_of(content)

@@ -11,6 +11,7 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_address
+from math import inf
 from typing import Final, Protocol, cast
 
 from outgate.mail.reply import Reply
@@ -19,9 +20,12 @@ from outgate.smtp.proxy import ProxyError, ProxyHeaderReader
 from outgate.smtp.server import ServerSession, ServerSettings
 
 READ_AHEAD_MAX: Final = 512 * 1024  # octets that a session may hold unprocessed before its transport is paused
-HANDSHAKE_SECONDS: Final = 30.0
-SWEEP_SECONDS: Final = 1.0  # how often silent connections are looked for; their limits are that exact
-PROXY_HEADER_SECONDS: Final = 10.0
+HANDSHAKE_SECONDS: Final = 30.0  # for TLS; then the connection is cut
+SWEEP_SECONDS: Final = 1.0  # how often silent and slow connections are looked for; their limits are that exact
+PACE_WINDOWS: Final = 2.0  # times of permitted silence over which content must keep its pace: one may be a stall
+PACE_OCTETS_PER_SECOND: Final = 200  # that content must bring on average; the slowest modem brings five times as many
+HELD_MAX: Final = 256 * 1024 * 1024  # octets that all sessions together may hold; above it the greediest are ended
+PROXY_HEADER_SECONDS: Final = 10.0  # for the header to be complete; then the connection is cut
 CLOSE_SECONDS: Final = 10.0  # a peer that does not take our last reply in this time is dropped
 
 
@@ -64,6 +68,9 @@ class Host(Protocol):
 
     def idle_seconds(self, conversation: Conversation, /) -> float: ...
 
+    def session_seconds(self, conversation: Conversation, /) -> float:
+        """For everything that the peer may want; inf for one that is known."""
+
     def greeting_delay_seconds(self, conversation: Conversation, /) -> float: ...
 
 
@@ -75,6 +82,7 @@ class ListenerCounters:
     tls_established: int = 0
     tls_failed: int = 0
     timed_out: int = 0
+    ended: dict[str, int] = field(default_factory=dict)  # by us, by reason
     early_talkers: int = 0
     proxy_errors: int = 0
 
@@ -101,11 +109,14 @@ class Listener:
         if self.server is not None:
             self.server.close()
 
-    def shut_down(self) -> None:
-        """421 to everybody: at once who is idle, the others after the reply that they wait for. RFC 5321 §3.8."""
+    def shut_down(self, *, cuts_content: bool = False) -> None:
+        """421 to everybody: at once who is idle, the others after the reply that they wait for. RFC 5321 §3.8.
+
+        cuts_content: also to those who are sending a message.
+        """
         self.stop_accepting()
         for connection in tuple(self.connections):
-            connection.shut_down()
+            connection.shut_down(cuts_content=cuts_content)
 
     async def wait_until_empty(self) -> None:
         """Until the last connection has ended; to be called after `shut_down`."""
@@ -125,27 +136,46 @@ class Listener:
             self._sweep.cancel()
 
     def _schedule_sweep(self) -> None:
-        self._sweep = self.loop.call_later(SWEEP_SECONDS, self._sweep_silent)
+        self._sweep = self.loop.call_later(SWEEP_SECONDS, self._sweep_slow)
 
-    def _sweep_silent(self) -> None:
+    def _sweep_slow(self) -> None:
+        """All that watches time and memory is here, once a second, so that it costs no message anything."""
         now = self.loop.time()
+        held_octets = 0
         for connection in tuple(self.connections):
-            connection.check_silence(now)
+            held_octets += connection.check(now)
+        if held_octets > HELD_MAX:
+            self._shed(held_octets - HELD_MAX)
         self._schedule_sweep()
+
+    def _shed(self, excess_octets: int) -> None:
+        """End those who hold most until `excess_octets` are free."""
+        for connection in sorted(self.connections, key=SmtpConnection.held_octets, reverse=True):
+            if excess_octets <= 0:
+                return
+            excess_octets -= connection.held_octets()
+            connection.shed()
 
 
 class SmtpConnection(asyncio.Protocol):
     """One connection: octets in, events out, replies back."""
 
     __slots__ = (
+        "_content",
+        "_content_octets",
         "_conversation",
         "_early_octets",
+        "_ends_at",
+        "_has_answered",
         "_heard_at",
         "_idle_seconds",
+        "_is_heard",
         "_is_paused",
+        "_is_stuffed",
         "_listener",
         "_proxy",
         "_session",
+        "_since",
         "_tls_task",
         "_transport",
         "_wants_pause",
@@ -161,8 +191,17 @@ class SmtpConnection(asyncio.Protocol):
         self._early_octets = b""
         self._is_paused = False
         self._wants_pause = False  # the conversation's wish; the session's comes on top
+        self._is_stuffed = False  # the peer does not take our replies: nothing more is read that asks for some
+        # What a read and a write leave for the next sweep:
+        self._is_heard = False
+        self._has_answered = False
+        # What the sweeps keep, exact to `SWEEP_SECONDS`:
+        self._since = 0.0  # the last whole command or reply; in content, the beginning of the stretch that is measured
         self._heard_at = 0.0
+        self._content: object = None  # at `_since`
+        self._content_octets = 0
         self._idle_seconds = PROXY_HEADER_SECONDS
+        self._ends_at = inf
 
     # Called by the transport
 
@@ -170,7 +209,7 @@ class SmtpConnection(asyncio.Protocol):
         listener = self._listener
         transport = cast("asyncio.Transport", transport)  # uvloop's is one by its methods, not by its class
         self._transport = transport
-        self._heard_at = listener.loop.time()
+        self._since = listener.loop.time()
         listener.connections.add(self)
         listener.counters.accepted += 1
         peer = transport.get_extra_info("peername")
@@ -184,7 +223,7 @@ class SmtpConnection(asyncio.Protocol):
             transport.abort()
 
     def data_received(self, octets: bytes) -> None:
-        self._heard_at = self._listener.loop.time()
+        self._is_heard = True
         if self._tls_task is not None:  # decrypted already, while the task that waits for the handshake has not run yet
             self._receive_early(octets)
             return
@@ -216,6 +255,15 @@ class SmtpConnection(asyncio.Protocol):
         if self._tls_task is not None:
             self._tls_task.cancel()
 
+    def pause_writing(self) -> None:
+        self._is_stuffed = True
+        self._since = self._listener.loop.time()
+        self._regulate()
+
+    def resume_writing(self) -> None:
+        self._is_stuffed = False
+        self._regulate()
+
     # Called by the conversation
 
     def reply_later(self, reply: Reply) -> None:
@@ -232,33 +280,73 @@ class SmtpConnection(asyncio.Protocol):
 
     def resume_reading(self) -> None:
         self._wants_pause = False
-        self._heard_at = self._listener.loop.time()
         self._regulate()
 
     # Called by the listener
 
-    def check_silence(self, now: float) -> None:
-        silent_seconds = now - self._heard_at
-        if silent_seconds < self._idle_seconds:
-            return
+    def check(self, now: float) -> int:
+        """End the connection if it does not get on. Returns what the session holds, in octets."""
         session = self._session
-        if session is None or self._transport is None or session.finished:
-            self.drop()
+        if session is None or self._transport is None or session.finished or self._is_stuffed:
+            # The PROXY header, the handshake, the farewell and our replies have to get through in time.
+            if now - self._since >= self._idle_seconds:
+                self.drop()
+            return 0
+        content, content_octets = session.content_progress
+        if (
+            session.is_waiting_for_reply
+            or self._is_paused  # the silence is ours
+            or content is not self._content
+            or (content is None and self._has_answered)
+        ):
+            self._measure_from(now, content, content_octets)
+        elif content is None:
+            if now - self._since >= self._idle_seconds:
+                self._time_out(session, now, is_slow=self._is_heard)
+        elif self._is_heard:
+            self._is_heard = False
+            self._heard_at = now
+            stretch_seconds = PACE_WINDOWS * self._idle_seconds
+            if now - self._since >= stretch_seconds:
+                if content_octets - self._content_octets < PACE_OCTETS_PER_SECOND * stretch_seconds:
+                    self._time_out(session, now, is_slow=True)
+                self._measure_from(now, content, content_octets)
+        elif now - self._heard_at >= self._idle_seconds:
+            self._time_out(session, now, is_slow=False)
+        if now >= self._ends_at:
+            self._time_out(session, now, is_slow=True)
+        return session.buffered_octets
+
+    def held_octets(self) -> int:
+        return 0 if self._session is None else self._session.buffered_octets
+
+    def shed(self) -> None:
+        session = self._session
+        if session is not None and self._transport is not None:
+            session.shed()
+            self._flush(session)
+
+    def _measure_from(self, now: float, content: object, content_octets: int) -> None:
+        self._since = self._heard_at = now
+        self._content = content
+        self._content_octets = content_octets
+        self._is_heard = False
+        self._has_answered = False
+
+    def _time_out(self, session: ServerSession, now: float, *, is_slow: bool) -> None:
+        if session.is_waiting_for_reply or session.finished:
             return
-        if session.is_waiting_for_reply or self._is_paused:
-            return  # the silence is ours
         self._listener.counters.timed_out += 1
-        session.time_out()
-        self._heard_at = now
-        self._idle_seconds = CLOSE_SECONDS
+        session.time_out(is_slow=is_slow)
+        self._since = now
         self._flush(session)
 
-    def shut_down(self) -> None:
+    def shut_down(self, *, cuts_content: bool) -> None:
         session = self._session
         if session is None or self._transport is None:
             self.drop()
             return
-        session.shut_down()
+        session.shut_down(cuts_content=cuts_content)
         self._flush(session)
 
     def drop(self) -> None:
@@ -281,6 +369,7 @@ class SmtpConnection(asyncio.Protocol):
             return
         self._conversation = conversation
         self._idle_seconds = host.idle_seconds(conversation)
+        self._ends_at = self._since + host.session_seconds(conversation)
         delay = host.greeting_delay_seconds(conversation)
         if delay:
             self._listener.loop.call_later(delay, self._greet)
@@ -337,6 +426,7 @@ class SmtpConnection(asyncio.Protocol):
         octets = session.outgoing()
         if octets:
             transport.write(octets)
+            self._has_answered = True
         if session.finished:
             self._close()
         elif self._is_paused or session.is_waiting_for_reply:
@@ -354,7 +444,14 @@ class SmtpConnection(asyncio.Protocol):
 
     def _close(self) -> None:
         assert self._transport is not None
+        session = self._session
+        if session is not None and (last := session.last_reply) is not None and last.code in (421, 554):
+            ended = self._listener.counters.ended
+            reason = last.lines[0].partition(":")[0]
+            ended[reason] = ended.get(reason, 0) + 1
         self._idle_seconds = CLOSE_SECONDS
+        self._since = self._listener.loop.time()
+        self._content = None
         self._transport.close()
 
     def _regulate(self) -> None:
@@ -363,7 +460,7 @@ class SmtpConnection(asyncio.Protocol):
         session = self._session
         if transport is None or session is None or transport.is_closing():
             return
-        enough = self._wants_pause or session.buffered_octets > READ_AHEAD_MAX
+        enough = self._wants_pause or self._is_stuffed or session.buffered_octets > READ_AHEAD_MAX
         if enough and not self._is_paused:
             self._is_paused = True
             transport.pause_reading()
@@ -380,6 +477,7 @@ class SmtpConnection(asyncio.Protocol):
             return
         transport.pause_reading()
         transport.write(session.outgoing())
+        self._since = self._listener.loop.time()
         self._tls_task = self._listener.loop.create_task(self._handshake(transport, context, session))
 
     def _receive_early(self, octets: bytes) -> None:
@@ -405,7 +503,7 @@ class SmtpConnection(asyncio.Protocol):
             return
         counters.tls_established += 1
         self._transport = secured
-        self._heard_at = self._listener.loop.time()
+        self._since = self._listener.loop.time()
         session.tls_established()
         cipher = secured.get_extra_info("cipher")
         self._conversation.secured(f"{cipher[1]} {cipher[0]}" if cipher else "TLS")

@@ -19,6 +19,7 @@ from outgate.policy.next_hop import is_forbidden_address
 from outgate.policy.reasons import Reason, reply_of
 from outgate.smtp.client import ClientSession
 from outgate.smtp.client_events import Ready, Rejected, TlsAgreed
+from outgate.smtp.client_transaction import END_OF_DATA_SECONDS
 
 ADDRESSES_MAX: Final = 10  # tried for one connection; RFC 5321 §5.1 demands at least two where there are two
 TOTAL_SECONDS: Final = 600.0  # for one connection, all addresses together
@@ -32,6 +33,7 @@ class RelaySettings:
     own_addresses: address and port of our listeners, `0.0.0.0` and `::` for all; never a next hop, or mail would go
     round for ever. ca_file: PEM of trusted authorities, empty for the system's. connect_seconds: for one TCP
     connection. idle_seconds: how long an unused connection is kept. transactions_max: on one connection.
+    reply_seconds: the longest wait for a reply; RFC 5321 §4.5.3.2 has shorter ones for most.
     """
 
     host_name: str
@@ -41,6 +43,7 @@ class RelaySettings:
     connect_seconds: float = 30.0
     idle_seconds: float = 5.0
     transactions_max: int = TRANSACTIONS_MAX
+    reply_seconds: float = END_OF_DATA_SECONDS
 
 
 class RelayConnector:
@@ -53,9 +56,13 @@ class RelayConnector:
         self._settings = settings
         self._resolver = resolver
         self._clock = clock
-        self._keeper = Keeper(clock, threads, settings.idle_seconds, settings.transactions_max)
+        self._keeper = Keeper(clock, threads, settings.idle_seconds, settings.transactions_max, settings.reply_seconds)
         self._unverified = _context()
         self._verified = _context(verify=True, ca_file=settings.ca_file)
+
+    def context_for(self, tls: RelayTls) -> ssl.SSLContext:
+        """What a handshake is done with, where TLS is wanted so far."""
+        return self._verified if tls is RelayTls.VERIFIED else self._unverified
 
     async def connect(self, next_hop: NextHop) -> SmtpHopConnection:
         failures = _Failures(next_hop)
@@ -95,7 +102,7 @@ class RelayConnector:
         try:
             return await self._try(next_hop, host, address, next_hop.tls)
         except _HandshakeFailed as failure:
-            if next_hop.tls is not RelayTls.OPPORTUNISTIC:
+            if next_hop.tls is not RelayTls.OPPORTUNISTIC or next_hop.login is not None:
                 peer = _peer_name(host, address, next_hop.port)
                 reply = reply_of(Reason.NEXT_HOP_TLS, f"no TLS with {peer}: {failure}")
                 raise Unreachable(reply, peer, Reason.NEXT_HOP_TLS) from failure
@@ -106,7 +113,7 @@ class RelayConnector:
         """One connection to one address, up to the end of EHLO. Raises: Unreachable, _HandshakeFailed."""
         peer = _peer_name(host, address, next_hop.port)
         loop = asyncio.get_running_loop()
-        session = ClientSession(self._settings.host_name, tls)
+        session = ClientSession(self._settings.host_name, tls, next_hop.login)
         try:
             async with asyncio.timeout(self._settings.connect_seconds):
                 transport, connection = await loop.create_connection(
@@ -132,9 +139,8 @@ class RelayConnector:
                 case Ready():
                     return
                 case TlsAgreed():
-                    context = self._verified if tls is RelayTls.VERIFIED else self._unverified
                     try:
-                        await connection.start_tls(context, host)
+                        await connection.start_tls(self.context_for(tls or RelayTls.OPPORTUNISTIC), host)
                     except OSError as error:
                         raise _HandshakeFailed(_tls_error(error)) from error
                 case Rejected(reply, reason):
