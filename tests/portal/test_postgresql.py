@@ -11,11 +11,17 @@ from tests.support.postgresql import cluster, programs
 ROOT = Path(__file__).parents[2]
 SUITES = (
     "tests/portal",
+    "tests/app/test_clerk_counts.py",
     "tests/app/test_clerk_database.py",
     "tests/app/test_clerk_events.py",
     "tests/app/test_clerk_feed.py",
+    "tests/app/test_clerk_providers.py",
     "tests/app/test_clerk_service.py",
+    "tests/app/test_provider_refresh.py",
     "tests/app/commands/test_customer.py",
+    "tests/app/commands/test_providers.py",
+    "tests/app/commands/test_tenant.py",
+    "tests/app/commands/test_trace.py",
     "tests/app/commands/test_user.py",
 )
 
@@ -32,7 +38,7 @@ def test_control_plane_passes_its_tests_on_postgresql() -> None:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=300,
+            timeout=600,
         )
 
     assert done.returncode == 0, done.stdout[-10_000:]

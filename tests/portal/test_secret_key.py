@@ -6,7 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from outgate.portal.secret_key import secret_key
+import pytest
+
+from outgate.portal.environment import BadEnvironment
+from outgate.portal.secret_key import former_secret_key, given_secret_key, secret_key
 
 
 def test_secret_is_made_once_and_readable_by_nobody_else(tmp_path: Path) -> None:
@@ -19,6 +22,20 @@ def test_secret_is_made_once_and_readable_by_nobody_else(tmp_path: Path) -> None
     assert stat.S_IMODE((directory / "secret-key").stat().st_mode) == 0o600
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
     assert [path.name for path in directory.iterdir()] == ["secret-key"]
+
+
+def test_operators_own_is_taken_as_it_is_or_refused(tmp_path: Path) -> None:
+    path = tmp_path / "shared"
+    path.write_text("x" * 32 + "\n")
+    assert given_secret_key(path) == "x" * 32
+
+    path.write_text("x" * 31)
+    with pytest.raises(BadEnvironment, match="holds 31 characters"):
+        given_secret_key(path)
+    with pytest.raises(FileNotFoundError):
+        given_secret_key(tmp_path / "none")
+    assert former_secret_key(tmp_path / "none") == ""
+    assert former_secret_key(tmp_path) != secret_key(tmp_path) == former_secret_key(tmp_path)
 
 
 def test_two_installations_have_two_secrets(tmp_path: Path) -> None:

@@ -58,7 +58,18 @@ def test_processes_that_start_together_on_nothing_find_their_tables(tmp_path: Pa
     tracker = tables(state / "outgate-tracker.sqlite3")
     portal = tables(state / "outgate.sqlite3")
     assert {name.partition("_")[0] for name in tracker} == {"tracker"}
-    assert {name.partition("_")[0] for name in portal} == {"accounts", "customers", "feed", "outbound"}
+    assert {name.partition("_")[0] for name in portal} == {
+        "accounts",
+        "api",
+        "customers",
+        "feed",
+        "guides",
+        "limits",
+        "outbound",
+        "policies",
+        "spf",
+        "providers",
+    }
 
 
 def test_django_that_is_set_up_is_left_alone(tmp_path: Path) -> None:

@@ -10,9 +10,13 @@ from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+import msgspec
+from msgspec import Struct
+
 STATE_VARIABLE: Final = "OUTGATE_STATE"
 DATABASE_VARIABLE: Final = "OUTGATE_DATABASE"
 ALLOW_PRIVATE_VARIABLE: Final = "OUTGATE_ALLOW_PRIVATE"
+SITE_VARIABLE: Final = "OUTGATE_SITE"
 STATE_DEFAULT: Final = "var"
 
 DEFAULT_ALIAS: Final = "default"
@@ -24,6 +28,46 @@ POSTGRESQL_SILENCE_MILLISECONDS: Final = 15_000  # after which an unanswered con
 
 # WAL: readers never wait for the writer. FULL: a policy or an event that was confirmed survives a power failure.
 SQLITE_PRAGMAS: Final = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY"
+
+
+class OpenIdProvider(Struct, frozen=True):
+    """A provider of OpenID Connect. server: the issuer. trust_addresses: also those that it does not call verified."""
+
+    name: str
+    server: str
+    client_id: str
+    client_secret: str
+    trust_addresses: bool = False
+
+
+class Site(Struct, frozen=True):
+    """What the web server's process is told beside where the database is.
+
+    url: what people enter in the browser, without a slash at the end. has_public_url: did the operator name it? Then
+    letters may carry links to it. trusted_proxies: networks whose word on the caller's address is taken.
+    secret_key_file: empty is a secret of the state directory. nameservers: "address" or "address:port"; empty is the
+    system's. log: file; empty is standard output. openid_url, provider_ca_file: Microsoft's service that says which
+    tenant a domain is of, and whom to trust for it (empty is the system's).
+    """
+
+    url: str = "http://127.0.0.1:8025"
+    has_public_url: bool = False
+    trusted_proxies: tuple[str, ...] = ()
+    hsts_seconds: int = 0
+    secret_key_file: str = ""
+    nameservers: tuple[str, ...] = ()
+    openid: tuple[OpenIdProvider, ...] = ()
+    log: str = ""
+    openid_url: str = "https://login.microsoftonline.com"
+    provider_ca_file: str = ""
+
+    @classmethod
+    def read(cls, variables: Mapping[str, str]) -> Self:
+        """Raises: BadEnvironment."""
+        try:
+            return msgspec.json.decode(variables.get(SITE_VARIABLE) or "{}", type=cls)
+        except msgspec.MsgspecError as error:
+            raise BadEnvironment(f"{SITE_VARIABLE}: {error}") from error
 
 
 class BadEnvironment(Exception):

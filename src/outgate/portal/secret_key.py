@@ -1,16 +1,37 @@
-"""The installation's secret, which signs what the portal gives out: made on first use, kept in the state directory."""
+"""The installation's secret, which signs what the portal gives out and seals second factors: made on first use and kept
+in the state directory, or given by the operator, the same for all nodes that share a database."""
 
 import os
 import secrets
 from pathlib import Path
 from typing import Final
 
+from outgate.portal.environment import BadEnvironment
+
 FILE_NAME: Final = "secret-key"
 ENTROPY_OCTETS: Final = 48
+GIVEN_MIN: Final = 32  # characters
+
+
+def former_secret_key(directory: Path) -> str:
+    """What is in the state directory beside a secret of the operator's; empty if nothing is."""
+    try:
+        return (directory / FILE_NAME).read_text("ascii")
+    except FileNotFoundError:
+        return ""
+
+
+def given_secret_key(path: Path) -> str:
+    """The operator's own. Raises: OSError, BadEnvironment."""
+    secret = path.read_text("utf-8").strip()
+    if len(secret) < GIVEN_MIN:
+        raise BadEnvironment(f"{path} holds {len(secret)} characters. Write at least {GIVEN_MIN} random ones into it.")
+    return secret
 
 
 def secret_key(directory: Path) -> str:
-    """The secret of the installation whose state is in `directory`. Losing it ends all sessions, nothing else.
+    """The secret of the installation whose state is in `directory`. Losing it ends all sessions, and makes
+    authenticator apps and recovery codes unreadable; passwords and passkeys stay good.
 
     Raises: OSError, if it can neither be read nor made.
     """

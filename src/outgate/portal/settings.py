@@ -21,8 +21,14 @@ INSTALLED_APPS = [
     "outgate.portal.customers",
     "outgate.portal.accounts",
     "outgate.portal.outbound",
+    "outgate.portal.guides",
+    "outgate.portal.limits",
+    "outgate.portal.policies",
+    "outgate.portal.spf",
     "outgate.portal.feed",
+    "outgate.portal.providers",
     "outgate.portal.tracker",
+    "outgate.portal.api",
 ]
 
 AUTH_USER_MODEL = "accounts.User"

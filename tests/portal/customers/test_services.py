@@ -13,7 +13,7 @@ from tests.support.portal import (
     region,
 )
 
-from outgate.contract.policy import Deleted, ForeignFrom, RegionDocument
+from outgate.contract.policy import Deleted, ForeignFrom, Platform, RegionDocument
 from outgate.portal.customers import services
 from outgate.portal.customers.models import Customer, MailPlatform, Plan
 from outgate.portal.errors import Invalid
@@ -119,10 +119,18 @@ def test_what_workers_do_not_need_makes_no_revision() -> None:
     made = customer()
     before = newest()
 
-    change(made, mail_platform=MailPlatform.GOOGLE)
+    change(made, partner=partner("Another"))
 
     assert newest() == before
     assert actions()[-1] == "customer.changed"
+
+
+def test_mail_platform_reaches_the_workers() -> None:
+    made = customer()
+
+    change(made, mail_platform=MailPlatform.GOOGLE)
+
+    assert living_document(made).platform is Platform.GOOGLE_WORKSPACE
 
 
 def test_plan_cannot_lose_outbound_while_it_is_on() -> None:

@@ -7,11 +7,22 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from outgate.contract.policy import ForeignFrom, RelayTls
+from outgate.contract.policy import (
+    Counted,
+    ForeignFrom,
+    GoogleSettings,
+    Limit,
+    LimitScope,
+    MicrosoftSettings,
+    PoolAction,
+    RelayTls,
+    SignatureRule,
+)
 from outgate.portal.customers.models import MailPlatform, Plan
 from outgate.portal.customers.text import (
     CustomerText,
     DomainText,
+    LimitsText,
     SenderRelayText,
     SourceText,
     Switch,
@@ -30,6 +41,11 @@ FULL = CustomerText(
     outbound=Switch.ON,
     foreign_from=ForeignFrom.ALLOW,
     auto_forwards=("a@archive.example",),
+    microsoft=MicrosoftSettings(("id",), ("x.onmicrosoft.com",), False, PoolAction.HOLD, PoolAction.DELIVER, True),
+    google=GoogleSettings(SignatureRule.REQUIRE),
+    limits=LimitsText(
+        (Limit(LimitScope.NULL, Counted.MESSAGES, 60, 7),), ("@news.example",), 1, 2, 3.5, 4, 5, 6, invalid_minimum=7
+    ),
     domains=(DomainText("example.com", True, False),),
     sources=(SourceText("9.9.9.9/32", "Wien"),),
     sender_relays=(SenderRelayText("example.com", "relay.example.net", 2525, RelayTls.VERIFIED),),
@@ -54,6 +70,35 @@ def test_every_field_is_written_and_read_again() -> None:
     assert "[[domains]]\nname" in text
 
 
+def test_sections_show_only_what_is_not_the_default() -> None:
+    assert "[" not in write_text(CustomerText(name="x")).replace("auto_forwards = []", "")
+    assert write_text(CustomerText(name="x", limits=LimitsText(rules=()))).endswith("[limits]\nrules = []\n")
+    assert 'rules = [\n    { scope = "null", counted = "messages", seconds = 60, maximum = 7 },\n]' in write_text(FULL)
+
+
+def test_rules_may_be_tables_of_their_own_and_a_factor_may_be_whole() -> None:
+    text = """
+        name = "x"
+        [limits]
+        lock_factor = 3
+        [[limits.rules]]
+        scope = "mailbox"
+        counted = "recipients"
+        seconds = 300
+        maximum = 50
+        """
+
+    assert read_text(text).limits == LimitsText(
+        (Limit(LimitScope.MAILBOX, Counted.RECIPIENTS, 300, 50),), lock_factor=3.0
+    )
+
+
+def test_text_without_sections_has_the_default_limits_and_no_tenant() -> None:
+    assert read_text('name = "x"').limits == LimitsText()
+    assert len(LimitsText().rules) > 5
+    assert read_text('name = "x"').microsoft == MicrosoftSettings()
+
+
 @given(
     st.builds(
         CustomerText,
@@ -67,6 +112,24 @@ def test_every_field_is_written_and_read_again() -> None:
         ).map(tuple),
         plan=st.sampled_from(Plan),
         outbound=st.sampled_from(Switch),
+        microsoft=st.builds(
+            MicrosoftSettings,
+            st.lists(st.text()).map(tuple),
+            st.lists(st.text()).map(tuple),
+            st.booleans(),
+            st.sampled_from(PoolAction),
+        ),
+        google=st.builds(GoogleSettings, st.sampled_from(SignatureRule)),
+        limits=st.builds(
+            LimitsText,
+            rules=st.lists(
+                st.builds(
+                    Limit, st.sampled_from(LimitScope), st.sampled_from(Counted), st.integers(0, 2**63 - 1), st.just(1)
+                )
+            ).map(tuple),
+            exempt=st.lists(st.text()).map(tuple),
+            lock_factor=st.floats(allow_nan=False),
+        ),
     )
 )
 @hypothesis_settings(deadline=None, max_examples=100)
@@ -116,6 +179,26 @@ def test_unknown_keys_are_refused_with_what_was_probably_meant() -> None:
         (
             'name = "x"\n[[sender_relays]]\ndomain="y"\nhost="z"\nport=true',
             "sender_relays[0].port: This must be a whole number, and it is true.",
+        ),
+        ('name = "x"\nlimits = 3', "limits: This must be a table: write [limits] and its keys below."),
+        ('name = "x"\n[limits]\nrules = 3', "limits.rules: This must be a list: write [[limits.rules]] and its keys"),
+        (
+            'name = "x"\n[limits]\nrules = [1]',
+            "limits.rules[0]: This must be a table: write [[limits.rules]] and its keys below.",
+        ),
+        (
+            'name = "x"\n[[limits.rules]]\nscope = "mailbox"\ncounted = "recipient"\nseconds = 60\nmaximum = 1',
+            'limits.rules[0].counted: "recipient" is not known here. Did you mean "recipients"?',
+        ),
+        ('name = "x"\n[limits]\nlock_factor = true', "limits.lock_factor: This must be a number, and it is true."),
+        (f'name = "x"\n[limits]\nslow_octets_max = {2**63}', "limits.slow_octets_max: This number is too large."),
+        (
+            'name = "x"\n[microsoft]\ntenant_id = "x"',
+            "microsoft.tenant_id: There is no such key. Did you mean tenant_ids?",
+        ),
+        (
+            'name = "x"\n[microsoft]\nrelay_pool = "drop"',
+            'microsoft.relay_pool: "drop" is not known here. Known are: "reject", "hold", "deliver".',
         ),
         ('name = "x', "This is not TOML: "),
     ],

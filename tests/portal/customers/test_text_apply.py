@@ -11,13 +11,27 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from tests.support.portal import ACTOR, actions, customer, living_document, newest
 
-from outgate.contract.policy import ForeignFrom, Outbound, RelayTls
+from outgate.contract.policy import (
+    Counted,
+    ForeignFrom,
+    GoogleSettings,
+    Limit,
+    LimitScope,
+    MicrosoftSettings,
+    Outbound,
+    Platform,
+    PoolAction,
+    RelayTls,
+    SenderLimits,
+    SignatureRule,
+)
 from outgate.portal.customers import services
 from outgate.portal.customers.models import Customer, MailPlatform, Plan, Region
 from outgate.portal.customers.selectors import customer_named
 from outgate.portal.customers.text import (
     CustomerText,
     DomainText,
+    LimitsText,
     SenderRelayText,
     SourceText,
     Switch,
@@ -26,12 +40,14 @@ from outgate.portal.customers.text import (
     write_text,
 )
 from outgate.portal.customers.text_apply import apply_text, preview_text, text_of
+from outgate.portal.outbound.cloud_services import confirm_tenant
 from outgate.portal.outbound.services import add_domain, vouch_for_domain
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
 GUIDE = Path(__file__).parents[3] / "docs" / "customer-text.md"
 
+TENANT = "1b2c3d4e-0000-4000-8000-1234567890ab"
 TEXT = """
 name = "Example Ltd"
 outbound = "on"
@@ -207,6 +223,76 @@ def test_deleted_customer_comes_back_from_its_text() -> None:
     assert write_text(text_of(made)) == text
 
 
+CLOUDS = """
+name = "Cloud"
+mail_platform = "microsoft-365"
+[microsoft]
+tenant_ids = ["1B2C3D4E-0000-4000-8000-1234567890AB"]
+names = ["Contoso.onmicrosoft.com"]
+relayed_mail = false
+high_risk_pool = "deliver"
+[google]
+signature = "require"
+[limits]
+rules = []
+lock_factor = 3
+"""
+
+
+def test_clouds_and_limits_are_what_the_text_says() -> None:
+    made = apply(CLOUDS)
+
+    written = living_document(made)
+    assert written.platform is Platform.MICROSOFT_365
+    assert written.microsoft == MicrosoftSettings(
+        (TENANT,), ("contoso.onmicrosoft.com",), relayed_mail=False, high_risk_pool=PoolAction.DELIVER
+    )
+    assert written.google.signature is SignatureRule.REQUIRE
+    assert written.limits == SenderLimits(limits=(), lock_factor=3.0)
+    text = write_text(text_of(made))
+    before = newest(), actions()
+    assert write_text(text_of(apply(text))) == text
+    assert (newest(), actions()) == before
+
+
+def test_text_of_before_there_were_sections_takes_back_what_they_said() -> None:
+    made = apply(CLOUDS)
+
+    apply('name = "Cloud"')
+
+    written = living_document(made)
+    assert (written.microsoft, written.google, written.limits) == (
+        MicrosoftSettings(),
+        GoogleSettings(),
+        SenderLimits(),
+    )
+
+
+def test_problems_of_clouds_and_limits_have_their_paths() -> None:
+    confirm_tenant(actor=ACTOR, customer=customer("Other"), tenant_id=TENANT)
+    rule = 'scope = "mailbox"\ncounted = "recipients"\nmaximum = 1'
+    text = f"""
+        name = "x"
+        [microsoft]
+        tenant_ids = ["{TENANT}", "contoso"]
+        names = ["a.onmicrosoft.com", "A.onmicrosoft.com", "contoso.com"]
+        [[limits.rules]]
+        seconds = 60
+        {rule}
+        [[limits.rules]]
+        seconds = 1
+        {rule}
+        """
+
+    assert [problem.partition(". ")[0] for problem in problems(text)] == [
+        "microsoft.tenant_ids[1]: 'contoso' is not a tenant id",
+        f"microsoft.tenant_ids[0]: {TENANT} is another customer's already",
+        "microsoft.names[1]: a.onmicrosoft.com is listed already at microsoft.names[0]",
+        "microsoft.names[2]: 'contoso.com' is not the name of a tenant",
+        "limits.rules[1].seconds: 1 is not taken",
+    ]
+
+
 NAMES = st.sampled_from(["a.example", "b.example", "c.example", "xn--bcher-kva.example"])
 ADDRESSES = st.sampled_from(["9.9.9.9/32", "9.9.9.0/24", "2a02:898::/48"])
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), max_size=12)
@@ -215,6 +301,25 @@ WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), max
 def in_order(items: st.SearchStrategy[Any], key: str) -> st.SearchStrategy[Any]:
     by_key = st.lists(items, max_size=3, unique_by=lambda item: getattr(item, key))
     return by_key.map(lambda each: tuple(sorted(each, key=lambda item: str(getattr(item, key)))))
+
+
+def limits_texts() -> st.SearchStrategy[LimitsText]:
+    rule = st.builds(
+        Limit,
+        st.sampled_from(LimitScope),
+        st.sampled_from(Counted),
+        st.integers(60, 604_800),
+        st.integers(1, 10**9),
+    )
+    rules = st.lists(rule, max_size=3, unique_by=lambda each: (each.scope, each.counted, each.seconds))
+    return st.just(LimitsText()) | st.builds(
+        LimitsText,
+        rules.map(lambda each: tuple(sorted(each))),
+        st.sampled_from([(), ("@a.example", "b@a.example")]),
+        st.integers(0, 10**6),
+        lock_factor=st.just(0.0) | st.floats(1, 1e6),
+        invalid_percent=st.integers(0, 100),
+    )
 
 
 @st.composite
@@ -239,6 +344,19 @@ def customer_texts(draw: st.DrawFn) -> CustomerText:
         auto_forwards=draw(
             st.lists(st.sampled_from(["A@a.example", "b@a.example"]), unique=True).map(lambda each: tuple(sorted(each)))
         ),
+        microsoft=draw(
+            st.builds(
+                MicrosoftSettings,
+                st.sampled_from([(), (TENANT,), (TENANT[:-1] + "0", TENANT)]),
+                st.sampled_from([(), ("a.onmicrosoft.com", "b.onmicrosoft.com")]),
+                st.booleans(),
+                st.sampled_from(PoolAction),
+                st.sampled_from(PoolAction),
+                st.booleans(),
+            )
+        ),
+        google=draw(st.builds(GoogleSettings, st.sampled_from(SignatureRule))),
+        limits=draw(limits_texts()),
         domains=domains,
         sources=draw(in_order(st.builds(SourceText, ADDRESSES, WORDS), "network")),
         sender_relays=draw(in_order(relay, "domain")) if owned else (),
@@ -274,6 +392,6 @@ def test_example_of_the_guide_is_a_customer(settings: Any) -> None:
         len(table.domains),
         len(table.sources),
     )
-    assert {key for key in CustomerText.__struct_fields__ if f"{key} = " in example or f"[[{key}]]" in example} == set(
+    assert {key for key in CustomerText.__struct_fields__ if f"{key} = " in example or f"[{key}]" in example} == set(
         CustomerText.__struct_fields__
     )

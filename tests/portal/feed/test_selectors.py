@@ -48,7 +48,7 @@ def test_documents_come_in_order_of_revision_and_in_pieces() -> None:
 def test_frame_is_bounded_in_octets_and_has_at_least_one_document() -> None:
     write_documents(5, name="y" * 1000)
 
-    documents = selectors.documents_since(0, 1000, limit_octets=2500)
+    documents = selectors.documents_since(0, 1000, limit_octets=5000)
     assert [item.revision for item in documents.items] == [1, 2]
     assert documents.up_to == 2
 

@@ -6,10 +6,11 @@ import pytest
 from django.utils import timezone
 from tests.support.portal import ACTOR, NOW, actions, beat, newest
 
-from outgate.contract.commands import CommandResult, QueueAction, QueueCommand
+from outgate.contract.commands import CommandResult, QueueAction, QueueCommand, SendNotice
 from outgate.contract.policy import CustomerDocument, Outbound
 from outgate.portal.feed import selectors, services
 from outgate.portal.feed.changes import changes
+from outgate.portal.feed.codec import decode_command
 from outgate.portal.feed.models import CommandReport, OrderedCommand, WorkerState
 
 pytestmark = pytest.mark.django_db(databases="__all__")
@@ -50,6 +51,21 @@ def test_command_for_one_worker_is_done_when_that_one_has_answered() -> None:
     assert not is_done(number)
     report(number, "mx1/1", absent=("A", "B"))
     assert is_done(number)
+
+
+def test_letter_is_not_kept_once_it_was_sent() -> None:
+    """It may hold a link that opens an account."""
+    letter = SendNotice(("a@example.com",), "Hello", "https://portal.example.com/secret", is_private=True)
+    number = services.order_notice(letter, worker="mx1/1")
+    assert b"secret" in bytes(OrderedCommand.objects.get(pk=number).body)
+
+    report(number, "mx1/2")
+    assert b"secret" in bytes(OrderedCommand.objects.get(pk=number).body)
+    report(number, "mx1/1")
+    row = OrderedCommand.objects.get(pk=number)
+    assert decode_command(row.body) == SendNotice(("a@example.com",), "Hello", "", is_private=True)
+    report(number, "mx1/1")
+    assert decode_command(OrderedCommand.objects.get(pk=number).body) == decode_command(row.body)
 
 
 def test_command_for_all_is_done_when_every_message_was_found() -> None:

@@ -1,10 +1,16 @@
 """Two-phase activation: activating, acknowledged by all who live, active."""
 
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
 import pytest
+from django.utils import timezone
 from tests.support.portal import ACTOR, NOW, actions, beat, customer, living_document, newest, sending_customer
 
 from outgate.contract.policy import Outbound
 from outgate.portal.feed import selectors
+from outgate.portal.feed.models import PolicyDocument
+from outgate.portal.feed.services import record_heartbeat
 from outgate.portal.outbound import services
 from outgate.portal.outbound.activation import activation_of, finish_activations
 
@@ -133,3 +139,57 @@ def test_change_cannot_slip_between_the_look_and_the_activation(monkeypatch: pyt
 
     assert finish_activations(now=NOW) == []
     assert living_document(made).outbound is Outbound.ACTIVATING
+
+
+def at(second: float) -> datetime:
+    return NOW + timedelta(seconds=second)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Sets the time of what is saved from then on."""
+    return lambda second: monkeypatch.setattr(timezone, "now", lambda: at(second))
+
+
+def beat_at(worker: str, second: float) -> None:
+    record_heartbeat(worker=worker, revision=newest(), queued=0, now=at(second))
+
+
+def test_time_until_all_workers_had_a_change_is_kept(clock: Callable[[float], None]) -> None:
+    clock(0)
+    made = customer("Example")
+    beat_at("mx1/1", 0.25)
+    beat_at("mx1/2", 0.5)
+    clock(10)
+    services.add_source(actor=ACTOR, customer=made, network="9.9.9.10")
+    record_heartbeat(worker="mx1/2", revision=newest() - 1, queued=0, now=at(10.1))
+    beat_at("mx1/1", 10.25)
+    assert activation_of(made, at(10.3)).applied_seconds is None  # the other one has it not yet
+    beat_at("mx1/2", 10.75)
+
+    assert activation_of(made, at(11)).applied_seconds == 0.75
+    beat_at("mx1/1", 12)
+    services.add_source(actor=ACTOR, customer=customer("Other"), network="9.9.9.10")
+    assert activation_of(made, at(13)).applied_seconds == 0.75
+
+
+def test_switching_on_counts_from_the_save_through_both_phases(clock: Callable[[float], None]) -> None:
+    clock(0)
+    made = sending_customer("Example", "example.com")
+    beat_at("mx1/1", 1)
+    assert activation_of(made, at(1)).applied_seconds is None
+    clock(2)
+    assert finish_activations(now=at(2)) == ["example"]
+    assert activation_of(made, at(2)).applied_seconds is None
+    beat_at("mx1/1", 3)
+
+    assert activation_of(made, at(3)).applied_seconds == 3
+
+
+def test_documents_from_before_times_were_kept_have_none() -> None:
+    made = customer("Example")
+    PolicyDocument.objects.update(saved_at=None)
+    beat("mx1/1", newest())
+
+    assert PolicyDocument.objects.filter(applied_at__isnull=False).count() == 0
+    assert activation_of(made, NOW).applied_seconds is None

@@ -11,8 +11,11 @@ from django.db import Error, transaction
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from msgspec import structs
 
-from outgate.contract.events import DeliveryAttempted, Event, MessageAccepted, MessageRefused, RecipientOutcome
+from outgate.contract.events import DeliveryAttempted, MessageAccepted, MessageEvent, MessageRefused, RecipientOutcome
+from outgate.mail.evidence import DkimVerdict, Evidence, SignatureResult
+from outgate.mail.findings import NOT_SCANNED, AttachmentFact, Category, Finding, ScanReport
 from outgate.mail.message import queue_id
 from outgate.portal.tracker.models import (
     ShippingCursor,
@@ -152,7 +155,7 @@ def test_attempt_before_its_acceptance_is_kept_and_completed() -> None:
 def test_later_attempt_says_the_last_word_whenever_it_comes() -> None:
     late = [attempted(2, ("b@example.net", "failed")), attempted(1, ("b@example.net", "deferred"))]
 
-    events: list[Event] = [*late, accepted()]
+    events: list[MessageEvent] = [*late, accepted()]
     for event in events:
         record_events([event])
 
@@ -201,7 +204,10 @@ def test_message_that_never_came_in_is_refused_or_postponed(reply: str, expected
 
 
 def test_refusal_of_the_content_knows_more_than_that_of_a_recipient() -> None:
-    events: list[Event] = [refused(1, "x@example.net"), refused(2, "y@example.net", stage="content", subject="Hello")]
+    events: list[MessageEvent] = [
+        refused(1, "x@example.net"),
+        refused(2, "y@example.net", stage="content", subject="Hello"),
+    ]
 
     for order in (events, events[::-1]):
         with transaction.atomic(using=django_settings.TRACKER_DATABASE):
@@ -211,7 +217,7 @@ def test_refusal_of_the_content_knows_more_than_that_of_a_recipient() -> None:
             transaction.set_rollback(True, using=django_settings.TRACKER_DATABASE)
 
 
-STORY: Sequence[Event] = (
+STORY: Sequence[MessageEvent] = (
     refused(1, "x@example.net", "451 4.7.1 later"),
     refused(2, "b@example.net"),
     accepted("b@example.net", "c@example.net"),
@@ -230,7 +236,9 @@ STORY: Sequence[Event] = (
     )
 )
 @hypothesis_settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_order_pieces_and_repetition_do_not_matter(plan: tuple[list[Event], list[int], list[Event]]) -> None:
+def test_order_pieces_and_repetition_do_not_matter(
+    plan: tuple[list[MessageEvent], list[int], list[MessageEvent]],
+) -> None:
     order, pieces, repeated = plan
     alias = django_settings.TRACKER_DATABASE
     with transaction.atomic(using=alias):
@@ -277,7 +285,7 @@ def test_text_that_a_peer_chose_does_no_harm() -> None:
 
 
 def test_event_without_a_possible_time_is_left_out_and_counted() -> None:
-    bad: list[Event] = [
+    bad: list[MessageEvent] = [
         accepted(at=float("nan")),
         accepted(at=1e30),
         attempted(1, ("b@example.net", "relayed"), next_attempt_at=1e30),
@@ -326,3 +334,72 @@ def test_pruning_goes_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert counts == [2, 2, 1, 0]
     assert everything() == [[], [], [], []]
+
+
+EVIDENCE = Evidence(
+    source_class="declared",
+    signatures=(SignatureResult("example.com", "s1", DkimVerdict.FAIL, "body hash"),),
+    dkim="fail",
+)
+
+
+def test_evidence_is_kept_by_name_without_what_is_empty() -> None:
+    record_events([accepted(evidence=EVIDENCE)])
+
+    assert TrackedMessage.objects.get().evidence == {
+        "source_class": "declared",
+        "signatures": [{"domain": "example.com", "selector": "s1", "verdict": "fail", "detail": "body hash"}],
+        "dkim": "fail",
+    }
+
+
+def test_evidence_of_a_refusal_and_odd_characters_are_kept_and_none_is_empty() -> None:
+    record_events([refused(0, "b@example.net", evidence=Evidence(source_class="microsoft", sfp="1\0001"))])
+    record_events([accepted(queue_id=queue_id(1_000, 1, 0))])
+
+    assert TrackedMessage.objects.get(queue_id=ID).evidence == {"source_class": "microsoft", "sfp": "1\ufffd1"}
+    assert TrackedMessage.objects.exclude(queue_id=ID).get().evidence == {}
+
+
+@pytest.mark.parametrize("lane", ["held", "slow"])
+def test_lane_is_the_status_until_the_first_attempt(lane: str) -> None:
+    record_events([accepted("b@example.net", "c@example.net", lane=lane, lane_reason="over-limit")])
+    message = TrackedMessage.objects.get()
+    assert (message.status, message.lane, message.lane_reason) == (lane, lane, "over-limit")
+
+    record_events([attempted(1, ("b@example.net", "relayed"))])
+    assert TrackedMessage.objects.get().status == "queued"  # it has left its lane, and one recipient is still to come
+
+    record_events([attempted(2, ("c@example.net", "relayed"))])
+    assert TrackedMessage.objects.get().status == "relayed"
+
+
+def test_lane_that_comes_after_the_attempt_changes_no_outcome() -> None:
+    record_events([attempted(1, ("b@example.net", "deferred"))])
+    record_events([accepted(lane="slow", lane_reason="over-limit")])
+
+    assert TrackedMessage.objects.get().status == "deferred"
+
+
+def test_unknown_lane_of_a_later_version_is_queued() -> None:
+    record_events([accepted(lane="quarantine")])
+
+    assert TrackedMessage.objects.get().status == "queued"
+
+
+def test_what_scanning_found_is_kept_by_name() -> None:
+    report = ScanReport(
+        (Finding(Category.SPAM, "spam", "model", 950), Finding(Category.PHISHING, "a", "b", 90, "x\0y", "2/z.exe")),
+        (AttachmentFact("2", "z.exe", "windows-program", ("executable",), 5, "00"),),
+        failed=("clamd",),
+        action="hold",
+        reason="content-spam",
+    )
+    record_events([structs.replace(accepted(), report=report)])
+    kept = TrackedMessage.objects.get().report
+    assert kept["findings"][0] == {"category": "spam", "scanner": "spam", "name": "model", "weight": 950}
+    assert kept["findings"][1]["detail"] == "x\ufffdy"
+    assert kept["attachments"][0]["groups"] == ["executable"]
+    assert (kept["action"], kept["failed"]) == ("hold", ["clamd"])
+    record_events([structs.replace(accepted(), report=NOT_SCANNED)])
+    assert TrackedMessage.objects.get().report == kept

@@ -13,6 +13,7 @@ from outgate.portal.feed.changes import changes
 from outgate.portal.feed.models import PolicyDocument
 from outgate.portal.outbound import documents
 from outgate.portal.outbound.validation import parse_address, parse_domain, parse_slug, parse_text
+from outgate.portal.spf.services import ask_again
 
 
 def create_partner(*, actor: Actor, name: str) -> Partner:
@@ -48,6 +49,7 @@ def change_region(
         region.spf_include = _host("spf_include", spf_include)
         region.sending_addresses = sorted({parse_address("sending_addresses", text) for text in sending_addresses})
         region.save()
+        ask_again(region)
         documents.write_region(changed, region)
         audit.record(
             actor,

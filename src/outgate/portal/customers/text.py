@@ -15,9 +15,19 @@ import msgspec
 import tomli_w
 from msgspec import Struct
 
-from outgate.contract.policy import ForeignFrom, RelayTls
+from outgate.contract.policy import (
+    DEFAULT_LIMITS,
+    ForeignFrom,
+    GoogleSettings,
+    Limit,
+    MicrosoftSettings,
+    RelayTls,
+    SenderLimits,
+)
+from outgate.contract.scanning import NO_SCANNING, ScanPolicy
 from outgate.portal.customers.models import MailPlatform, Plan
 
+_INTEGER_MAX: Final = 2**63 - 1
 DEFAULT_NAME: Final = "default"  # of the partner and the region where a small installation needs no other
 
 
@@ -40,10 +50,31 @@ class SourceText(Struct, frozen=True):
 
 
 class SenderRelayText(Struct, frozen=True):
+    """password: never exported; empty keeps the one that is stored for this login and host."""
+
     domain: str
     host: str
     port: int = 25
     tls: RelayTls = RelayTls.OPPORTUNISTIC
+    login: str = ""
+    password: str = ""
+
+
+_LIMITS: Final = SenderLimits()
+
+
+class LimitsText(Struct, frozen=True):
+    """`contract.policy.SenderLimits`; its limits are called rules here. No rules, no limits."""
+
+    rules: tuple[Limit, ...] = DEFAULT_LIMITS
+    exempt: tuple[str, ...] = _LIMITS.exempt
+    slow_messages_max: int = _LIMITS.slow_messages_max
+    slow_octets_max: int = _LIMITS.slow_octets_max
+    lock_factor: float = _LIMITS.lock_factor
+    lock_seconds: int = _LIMITS.lock_seconds
+    lock_max_seconds: int = _LIMITS.lock_max_seconds
+    invalid_percent: int = _LIMITS.invalid_percent
+    invalid_minimum: int = _LIMITS.invalid_minimum
 
 
 class CustomerText(Struct, frozen=True):
@@ -58,6 +89,10 @@ class CustomerText(Struct, frozen=True):
     outbound: Switch = Switch.OFF
     foreign_from: ForeignFrom = ForeignFrom.REFUSE
     auto_forwards: tuple[str, ...] = ()
+    microsoft: MicrosoftSettings = MicrosoftSettings()
+    google: GoogleSettings = GoogleSettings()
+    limits: LimitsText = LimitsText()
+    scanning: ScanPolicy = NO_SCANNING
     domains: tuple[DomainText, ...] = ()
     sources: tuple[SourceText, ...] = ()
     sender_relays: tuple[SenderRelayText, ...] = ()
@@ -95,9 +130,20 @@ def read_text(text: str) -> CustomerText:
 
 
 def write_text(customer: CustomerText) -> str:
-    """The text that `read_text` makes `customer` of again. Every field is in it: a reader sees what there is to set."""
+    """The text that `read_text` makes `customer` of again. Every field is in it, so that a reader sees what there is to
+    set; of the sections for clouds, limits and scanning only what is not the default."""
     table: dict[str, Any] = msgspec.to_builtins(customer)
     lists = {key: table.pop(key) for key in ("domains", "sources", "sender_relays")}
+    for relay in lists["sender_relays"]:
+        del relay["password"]
+        if not relay["login"]:
+            del relay["login"]
+    defaults: dict[str, Any] = msgspec.to_builtins(CustomerText(name=""))
+    for section in ("microsoft", "google", "limits", "scanning"):
+        values = table.pop(section)  # and back to the end: what follows a section in TOML belongs to it
+        changed = {key: value for key, value in values.items() if value != defaults[section][key]}
+        if changed:
+            table[section] = changed
     parts = [tomli_w.dumps(table)]
     parts.extend(f"[[{key}]]\n{tomli_w.dumps(item)}" for key, items in lists.items() for item in items)
     return "\n".join(parts)
@@ -127,13 +173,17 @@ def _value_problems(value: Any, kind: Any, path: str) -> Iterator[Problem]:
         if isinstance(value, dict):
             yield from _table_problems(value, kind, f"{path}.")
         else:
-            yield Problem(path, f"This must be a table: write [[{path.partition('[')[0]}]] and its keys below.")
+            section, bracket, _ = path.partition("[")
+            heading = f"[[{section}]]" if bracket else f"[{section}]"
+            yield Problem(path, f"This must be a table: write {heading} and its keys below.")
     elif issubclass(kind, Enum):
         values = [member.value for member in kind]
         if value not in values:
             yield Problem(path, f"{_toml(value)} is not known here. {_instead(value, map(_toml, values))}")
-    elif type(value) is not kind:
-        wanted = {str: "a text in quotes", bool: "true or false", int: "a whole number"}[kind]
+    elif kind is int and type(value) is int and not -_INTEGER_MAX <= value <= _INTEGER_MAX:
+        yield Problem(path, "This number is too large.")
+    elif type(value) is not kind and not (kind is float and type(value) is int):
+        wanted = {str: "a text in quotes", bool: "true or false", int: "a whole number", float: "a number"}[kind]
         yield Problem(path, f"This must be {wanted}, and it is {_toml(value)}.")
 
 

@@ -13,7 +13,8 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 
-from outgate.contract.policy import ForeignFrom, Outbound, RelayTls
+from outgate.contract.policy import ForeignFrom, Outbound, RelayTls, SenderLimits
+from outgate.portal.accounts.alarms import outliving
 from outgate.portal.accounts.audit import Actor
 from outgate.portal.customers import services
 from outgate.portal.customers.models import Customer, MailPlatform, Partner, Plan, Region
@@ -21,6 +22,7 @@ from outgate.portal.customers.text import (
     DEFAULT_NAME,
     CustomerText,
     DomainText,
+    LimitsText,
     Problem,
     SenderRelayText,
     SourceText,
@@ -30,8 +32,12 @@ from outgate.portal.customers.text import (
 )
 from outgate.portal.errors import Invalid
 from outgate.portal.feed.changes import changes
+from outgate.portal.outbound import cloud_services, validation
 from outgate.portal.outbound import services as outbound
-from outgate.portal.outbound import validation
+from outgate.portal.outbound.cloud_validation import parse_microsoft_name, parse_tenant_id
+from outgate.portal.outbound.selectors import google_settings, microsoft_settings, sender_limits
+from outgate.portal.policies.selectors import scan_policy
+from outgate.portal.policies.services import set_scan_policy
 
 ItemT = TypeVar("ItemT")
 
@@ -57,6 +63,10 @@ def text_of(customer: Customer) -> CustomerText:
         outbound=Switch.OFF if customer.outbound == Outbound.OFF else Switch.ON,
         foreign_from=ForeignFrom(customer.foreign_from),
         auto_forwards=tuple(sorted(customer.auto_forwards.values_list("address", flat=True))),
+        microsoft=microsoft_settings(customer),
+        google=google_settings(customer),
+        limits=_limits_text(sender_limits(customer)),
+        scanning=scan_policy(customer),
         domains=tuple(
             DomainText(each.name, each.include_subdomains, each.is_verified)
             for each in sorted(customer.domains.all(), key=lambda each: each.name)
@@ -65,10 +75,20 @@ def text_of(customer: Customer) -> CustomerText:
             SourceText(network, label) for network, label in sorted(customer.sources.values_list("network", "label"))
         ),
         sender_relays=tuple(
-            SenderRelayText(domain, host, port, RelayTls(tls))
-            for domain, host, port, tls in sorted(customer.sender_relays.values_list("domain", "host", "port", "tls"))
+            SenderRelayText(domain, host, port, RelayTls(tls), login)
+            for domain, host, port, tls, login in sorted(
+                customer.sender_relays.values_list("domain", "host", "port", "tls", "login")
+            )
         ),
     )
+
+
+def _limits_text(limits: SenderLimits) -> LimitsText:
+    return LimitsText(limits.limits, *(getattr(limits, name) for name in LimitsText.__struct_fields__[1:]))
+
+
+def _sender_limits(text: LimitsText) -> SenderLimits:
+    return SenderLimits(text.rules, *(getattr(text, name) for name in SenderLimits.__struct_fields__[1:]))
 
 
 def apply_text(*, actor: Actor, text: CustomerText, create: bool = False, smarthost: str = "") -> Applied:
@@ -100,8 +120,8 @@ def apply_text(*, actor: Actor, text: CustomerText, create: bool = False, smarth
 
 
 def preview_text(*, actor: Actor, text: CustomerText, create: bool = False, smarthost: str = "") -> Applied:
-    """What `apply_text` would do; nothing stays of it. Raises: TextRefused."""
-    with transaction.atomic():
+    """What `apply_text` would do; nothing stays of it, save for alarms. Raises: TextRefused."""
+    with outliving(), transaction.atomic():
         applied = apply_text(actor=actor, text=text, create=create, smarthost=smarthost)
         transaction.set_rollback(True)
     return applied
@@ -181,6 +201,12 @@ class _Applying:
         self._sources(customer)
         self._sender_relays(customer)
         self._auto_forwards(customer)
+        self._microsoft(customer)
+        cloud_services.set_google(actor=actor, customer=customer, signature=text.google.signature)
+        with self.at("limits."):
+            cloud_services.set_limits(actor=actor, customer=customer, limits=_sender_limits(text.limits))
+        with self.at("scanning."):
+            set_scan_policy(actor=actor, customer=customer, policy=text.scanning)
         if is_on:
             with self.at(""):
                 outbound.switch_outbound(actor=actor, customer=customer, on=True)
@@ -234,7 +260,14 @@ class _Applying:
         for domain, (path, item) in wanted.items():
             with self.at(f"{path}."):
                 outbound.set_sender_relay(
-                    actor=self._actor, customer=customer, domain=domain, host=item.host, port=item.port, tls=item.tls
+                    actor=self._actor,
+                    customer=customer,
+                    domain=domain,
+                    host=item.host,
+                    port=item.port,
+                    tls=item.tls,
+                    login=item.login,
+                    password=item.password,
                 )
 
     def _auto_forwards(self, customer: Customer) -> None:
@@ -249,6 +282,32 @@ class _Applying:
             if address not in present:
                 with self.at(path, is_value=True):
                     outbound.add_auto_forward(actor=self._actor, customer=customer, address=address)
+
+    def _microsoft(self, customer: Customer) -> None:
+        actor, wanted = self._actor, self._text.microsoft
+        cloud_services.set_microsoft(
+            actor=actor,
+            customer=customer,
+            relayed_mail=wanted.relayed_mail,
+            high_risk_pool=wanted.high_risk_pool,
+            relay_pool=wanted.relay_pool,
+            relay_pool_forwards=wanted.relay_pool_forwards,
+        )
+        present = microsoft_settings(customer)
+        tenant_ids = self._keyed("microsoft.tenant_ids", wanted.tenant_ids, "", lambda it: parse_tenant_id("", it))
+        for tenant_id in present.tenant_ids:
+            if tenant_id not in tenant_ids:
+                cloud_services.remove_tenant(actor=actor, customer=customer, tenant_id=tenant_id)
+        for tenant_id, (path, _) in tenant_ids.items():
+            with self.at(path, is_value=True):
+                cloud_services.confirm_tenant(actor=actor, customer=customer, tenant_id=tenant_id)
+        names = self._keyed("microsoft.names", wanted.names, "", lambda it: parse_microsoft_name("", it))
+        for name in present.names:
+            if name not in names:
+                cloud_services.remove_microsoft_name(actor=actor, customer=customer, name=name)
+        for name, (path, _) in names.items():
+            with self.at(path, is_value=True):
+                cloud_services.add_microsoft_name(actor=actor, customer=customer, name=name)
 
     def _keyed(
         self, name: str, items: Iterable[ItemT], field: str, key: Callable[[ItemT], str]

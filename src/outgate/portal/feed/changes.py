@@ -15,8 +15,10 @@ from contextvars import ContextVar
 from typing import Final
 
 from django.db import connection, transaction
+from django.utils import timezone
 
 from outgate.contract.policy import Deleted, Document
+from outgate.portal.accounts.alarms import outliving
 from outgate.portal.feed.codec import encode
 from outgate.portal.feed.models import FeedHead, PolicyDocument
 
@@ -29,10 +31,14 @@ class Changes:
 
     def __init__(self) -> None:
         self._documents: dict[str, Callable[[], Document]] = {}
+        self._later: set[str] = set()
 
-    def write(self, key: str, document: Callable[[], Document]) -> None:
-        """Have the document under `key` made by `document`, when all changes are done."""
+    def write(self, key: str, document: Callable[[], Document], *, is_later_part: bool = False) -> None:
+        """Have the document under `key` made by `document`, when all changes are done. is_later_part: of what somebody
+        saved before, from when on it counts how long it takes until the workers have it."""
         self._documents[key] = document
+        if is_later_part:
+            self._later.add(key)
 
     def delete(self, key: str) -> None:
         self._documents[key] = Deleted
@@ -49,6 +55,9 @@ class Changes:
             head.revision += 1
             stored.revision = head.revision
             stored.body = body
+            if key not in self._later or stored.saved_at is None:
+                stored.saved_at = timezone.now()
+            stored.applied_at = None
             stored.save()
         if head.revision != before:
             head.save(update_fields=["revision"])
@@ -67,7 +76,7 @@ def changes() -> Iterator[Changes]:
         return
     token = _under_way.set(Changes())
     try:
-        with transaction.atomic():
+        with outliving(), transaction.atomic():
             head = locked_head()
             changed = _under_way.get()
             assert changed is not None

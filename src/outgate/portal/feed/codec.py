@@ -15,10 +15,10 @@ def encode(value: Document | Command) -> bytes:
 
 
 def decode_document(octets: bytes | memoryview) -> Document:
-    """Raises: msgspec.MsgspecError."""
+    """Raises: one of `UNDECODABLE` (mail.encoding)."""
     return _document_decoder.decode(octets)
 
 
 def decode_command(octets: bytes | memoryview) -> Command:
-    """Raises: msgspec.MsgspecError."""
+    """Raises: one of `UNDECODABLE` (mail.encoding)."""
     return _command_decoder.decode(octets)

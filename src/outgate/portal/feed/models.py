@@ -21,12 +21,25 @@ class PolicyDocument(models.Model):
     """A document as the workers get it, or the mark that it is gone. Rows stay for ever, so that no follower misses a
     deletion.
 
-    key: kind and id, such as "customer:example-ltd". body: msgpack of a `contract.policy.Document`.
+    key: kind and id, such as "customer:example-ltd". body: msgpack of a `contract.policy.Document`. saved_at: when
+    somebody saved what it says. applied_at: when the last live worker acknowledged that; None while one has not.
     """
 
     key = models.CharField(max_length=KEY_MAX, unique=True)
     revision = models.BigIntegerField(unique=True)
     body = models.BinaryField()
+    saved_at = models.DateTimeField(null=True)
+    applied_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = (
+            # Asked at each acknowledgement, and mostly empty.
+            models.Index(
+                fields=("revision",),
+                name="document_to_be_applied",
+                condition=models.Q(applied_at=None, saved_at__isnull=False),
+            ),
+        )
 
     def __str__(self) -> str:
         return f"{self.key} at {self.revision}"

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from outgate.contract.policy import PolicyItem
+from outgate.contract.policy import PolicyItem, Provider, ProviderDocument
 from outgate.contract.wire import DOCUMENTS_PER_FRAME, Documents, Ordered
 from outgate.portal.feed.changes import HEAD_ID
 from outgate.portal.feed.codec import decode_command, decode_document
@@ -68,10 +70,47 @@ def document_revision(key: str) -> int:
     return PolicyDocument.objects.filter(key=key).values_list("revision", flat=True).first() or 0
 
 
+@dataclass(frozen=True, slots=True)
+class DocumentState:
+    """How far a document has come. applied_seconds: from when it was saved until all live workers had it; None while
+    they have not, or if nobody looked."""
+
+    revision: int = 0
+    applied_seconds: float | None = None
+
+
+def document_state(key: str) -> DocumentState:
+    row = PolicyDocument.objects.filter(key=key).values_list("revision", "saved_at", "applied_at").first()
+    if row is None:
+        return DocumentState()
+    revision, saved_at, applied_at = row
+    if saved_at is None or applied_at is None:
+        return DocumentState(revision)
+    return DocumentState(revision, max(0.0, (applied_at - saved_at).total_seconds()))
+
+
+def provider_networks() -> dict[Provider, tuple[IPv4Network | IPv6Network, ...]]:
+    """The providers' ranges as the workers have them; without a provider whose list was never published."""
+    rows = PolicyDocument.objects.filter(key__in=[f"provider:{each.value}" for each in Provider])
+    documents = [decode_document(body) for body in rows.order_by("key").values_list("body", flat=True)]
+    return {each.provider: _parsed(each.networks) for each in documents if isinstance(each, ProviderDocument)}
+
+
+@lru_cache(maxsize=8)
+def _parsed(networks: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ip_network(each) for each in networks)
+
+
 def live_workers(now: datetime) -> list[WorkerState]:
     """The workers that were heard within `WORKER_LIVE_SECONDS`, by name."""
     since = now - timedelta(seconds=WORKER_LIVE_SECONDS)
     return list(WorkerState.objects.filter(seen_at__gte=since).order_by("worker"))
+
+
+def worker_for_letters(now: datetime) -> str:
+    """The live worker with the shortest queue; empty if none lives."""
+    workers = live_workers(now)
+    return min(workers, key=lambda state: (state.queued, state.worker)).worker if workers else ""
 
 
 def newest_command(now: datetime) -> int:

@@ -5,24 +5,29 @@ from typing import Final
 
 from django.db import transaction
 from django.db.models import Q
+from msgspec import structs
 
-from outgate.contract.commands import Command, CommandResult
+from outgate.contract.commands import CommandResult, QueueCommand, SendNotice
 from outgate.portal.accounts import audit
 from outgate.portal.accounts.audit import Actor
 from outgate.portal.feed import selectors
 from outgate.portal.feed.changes import locked_head, notify
 from outgate.portal.feed.codec import decode_command, encode
-from outgate.portal.feed.models import CommandReport, OrderedCommand, WorkerState
+from outgate.portal.feed.models import CommandReport, OrderedCommand, PolicyDocument, WorkerState
 
 WORKER_FORGOTTEN_DAYS: Final = 7  # a worker that was not heard for so long is shown no more
 REVISION_GAP: Final = 1_000_000  # more changes than a backup is ever behind
 
 
 def record_heartbeat(*, worker: str, revision: int, queued: int, now: datetime) -> None:
-    """Write down how far `worker` has come."""
+    """Write down how far `worker` has come, and what all live workers have with that."""
     WorkerState.objects.update_or_create(
         worker=worker, defaults={"revision": revision, "queued": queued, "seen_at": now}
     )
+    everywhere = min(state.revision for state in selectors.live_workers(now)) if revision else 0
+    waiting = PolicyDocument.objects.filter(revision__lte=everywhere, applied_at=None, saved_at__isnull=False)
+    if everywhere and waiting.exists():  # seldom, and asking takes no lock
+        waiting.update(applied_at=now)
 
 
 @transaction.atomic
@@ -41,7 +46,7 @@ def begin_anew(*, seen_revision: int) -> None:
     notify()
 
 
-def order_command(*, actor: Actor, command: Command, worker: str = "") -> int:
+def order_command(*, actor: Actor, command: QueueCommand, worker: str = "") -> int:
     """Have `command` carried out by `worker`, or by every one. Returns its number.
 
     Ordered again while it is not done, it is the same command.
@@ -60,6 +65,13 @@ def order_command(*, actor: Actor, command: Command, worker: str = "") -> int:
         return row.pk
 
 
+def order_notice(notice: SendNotice, *, worker: str) -> int:
+    """Have `worker` send a letter of Outgate's own, in the transaction under way. Returns the command's number."""
+    row = OrderedCommand.objects.create(worker=worker, body=encode(notice))
+    notify()
+    return row.pk
+
+
 def record_report(*, number: int, worker: str, result: CommandResult, now: datetime) -> None:
     """Write down what `worker` answered to command `number`. Idempotent; unknown numbers are ignored.
 
@@ -75,13 +87,21 @@ def record_report(*, number: int, worker: str, result: CommandResult, now: datet
         )
         if row.done_at is None and (row.worker == worker or (not row.worker and _is_answered(row, now))):
             row.done_at = now
-            row.save(update_fields=["done_at"])
+            row.body = _without_text(row.body)
+            row.save(update_fields=["done_at", "body"])
+
+
+def _without_text(body: bytes | memoryview) -> bytes:
+    """A letter that was sent is kept no longer than it has to be: it may hold a link that opens an account."""
+    command = decode_command(body)
+    return encode(structs.replace(command, text="")) if isinstance(command, SendNotice) else bytes(body)
 
 
 def _is_answered(row: OrderedCommand, now: datetime) -> bool:
     reports = list(row.reports.all())
     found = {queue_id for report in reports for queue_id in report.done}
-    if found.issuperset(decode_command(row.body).queue_ids):
+    command = decode_command(row.body)
+    if isinstance(command, QueueCommand) and found.issuperset(command.queue_ids):
         return True
     answered = {report.worker for report in reports}
     return all(state.worker in answered for state in selectors.live_workers(now))

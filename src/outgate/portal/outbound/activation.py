@@ -13,6 +13,7 @@ from outgate.portal.customers.models import Customer
 from outgate.portal.feed import selectors
 from outgate.portal.feed.changes import changes
 from outgate.portal.feed.models import WorkerState
+from outgate.portal.feed.selectors import DocumentState
 from outgate.portal.outbound.documents import customer_key, write_customer
 
 
@@ -32,7 +33,7 @@ def finish_activations(*, now: datetime) -> list[str]:
                 continue
             customer.outbound = Outbound.ACTIVE.value
             customer.save(update_fields=["outbound"])
-            write_customer(changed, customer)
+            write_customer(changed, customer, is_later_part=True)
             audit.record(audit.CLERK, "outbound.active", customer.slug, revision=applied)
             finished.append(customer.slug)
     return finished
@@ -40,11 +41,20 @@ def finish_activations(*, now: datetime) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Activation:
-    """How far a customer's newest settings have come. revision: of the document that says them."""
+    """How far a customer's newest settings have come. document: which says them."""
 
     outbound: Outbound
-    revision: int
+    document: DocumentState
     workers: tuple[WorkerState, ...]
+
+    @property
+    def revision(self) -> int:
+        return self.document.revision
+
+    @property
+    def applied_seconds(self) -> float | None:
+        """From when somebody saved them until the last worker acted on them; None while that is not known."""
+        return self.document.applied_seconds if self.is_everywhere else None
 
     @property
     def is_everywhere(self) -> bool:
@@ -59,5 +69,5 @@ class Activation:
 def activation_of(customer: Customer, now: datetime) -> Activation:
     """As it is now, whatever `customer` has read before."""
     outbound = Customer.objects.values_list("outbound", flat=True).get(pk=customer.pk)
-    revision = selectors.document_revision(customer_key(customer))
-    return Activation(Outbound(outbound), revision, tuple(selectors.live_workers(now)))
+    document = selectors.document_state(customer_key(customer))
+    return Activation(Outbound(outbound), document, tuple(selectors.live_workers(now)))

@@ -3,8 +3,10 @@
 from outgate.contract.policy import (
     CustomerDocument,
     ForeignFrom,
+    Login,
     Outbound,
     OutboundSource,
+    Platform,
     RegionDocument,
     RelayTls,
     SenderRelay,
@@ -12,6 +14,9 @@ from outgate.contract.policy import (
 )
 from outgate.portal.customers.models import Customer, Plan, Region
 from outgate.portal.feed.changes import Changes
+from outgate.portal.limits.selectors import locked_senders
+from outgate.portal.outbound.selectors import google_settings, microsoft_settings, sender_limits
+from outgate.portal.policies.selectors import scan_policy
 
 
 def customer_key(customer: Customer) -> str:
@@ -22,10 +27,12 @@ def region_key(region: Region) -> str:
     return f"region:{region.slug}"
 
 
-def write_customer(changed: Changes, customer: Customer) -> None:
-    """Have the customer's document made anew when `changed` ends."""
+def write_customer(changed: Changes, customer: Customer, *, is_later_part: bool = False) -> None:
+    """Have the customer's document made anew when `changed` ends. is_later_part: see `Changes.write`."""
     pk = customer.pk
-    changed.write(customer_key(customer), lambda: customer_document(Customer.objects.get(pk=pk)))
+    changed.write(
+        customer_key(customer), lambda: customer_document(Customer.objects.get(pk=pk)), is_later_part=is_later_part
+    )
 
 
 def write_region(changed: Changes, region: Region) -> None:
@@ -52,12 +59,22 @@ def customer_document(customer: Customer) -> CustomerDocument:
             for network, label in sorted(customer.sources.values_list("network", "label"))
         ),
         sender_relays=tuple(
-            SenderRelay(domain, host, port, RelayTls(tls))
-            for domain, host, port, tls in sorted(customer.sender_relays.values_list("domain", "host", "port", "tls"))
+            SenderRelay(row.domain, row.host, row.port, RelayTls(row.tls), _login(row.login, row.password))
+            for row in sorted(customer.sender_relays.all(), key=lambda row: row.domain)
         ),
         auto_forwards=tuple(sorted(customer.auto_forwards.values_list("address", flat=True))),
         foreign_from=ForeignFrom(customer.foreign_from),
+        platform=Platform(customer.mail_platform),
+        microsoft=microsoft_settings(customer),
+        google=google_settings(customer),
+        limits=sender_limits(customer),
+        locked_senders=locked_senders(customer),
+        scanning=scan_policy(customer),
     )
+
+
+def _login(name: str, password: str) -> Login | None:
+    return Login(name, password) if name else None
 
 
 def region_document(region: Region) -> RegionDocument:

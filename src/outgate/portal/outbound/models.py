@@ -3,11 +3,14 @@
 from django.db import models
 from django.db.models import Q
 
-from outgate.contract.policy import RelayTls
+from outgate.contract.policy import PoolAction, RelayTls, SignatureRule
 from outgate.portal.customers.models import HOST_MAX, Customer
 
 LABEL_MAX = 100  # characters
 NETWORK_MAX = 43  # octets: an IPv6 network at its longest
+TENANT_ID_MAX = 36  # octets of a GUID
+ACTOR_MAX = 254  # characters
+LOGIN_MAX = 255  # characters of a user name, and of a password; RFC 4616 §2 has at most 255 octets
 MAILBOX_MAX = 320  # octets: local part of 64, "@", domain of 255; RFC 5321 §4.5.3.1
 
 
@@ -68,7 +71,11 @@ class OutboundSource(models.Model):
 
 
 class SenderRelay(models.Model):
-    """Mail from one sending domain goes to this host instead of the recipient's."""
+    """Mail from one sending domain goes to this host instead of the recipient's.
+
+    login: user name for the host, empty for none. password: kept as it is, since the workers need it; it is shown to
+    nobody and stands in no log, no audit line and no export.
+    """
 
     customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="sender_relays")
     domain = models.CharField(max_length=HOST_MAX)
@@ -77,6 +84,8 @@ class SenderRelay(models.Model):
     tls = models.CharField(
         max_length=16, choices=[(tls.value, tls.value) for tls in RelayTls], default=RelayTls.OPPORTUNISTIC.value
     )
+    login = models.CharField(max_length=LOGIN_MAX, blank=True)
+    password = models.CharField(max_length=LOGIN_MAX, blank=True)
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=("customer", "domain"), name="relay_once_a_domain"),)
@@ -96,3 +105,54 @@ class AutoForwardDestination(models.Model):
 
     def __str__(self) -> str:
         return self.address
+
+
+class MicrosoftTenant(models.Model):
+    """A Microsoft 365 tenant that a person has confirmed to be the customer's. Nobody else's: the database sees to it.
+
+    tenant_id: lower case.
+    """
+
+    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="microsoft_tenants")
+    tenant_id = models.CharField(max_length=TENANT_ID_MAX, unique=True)
+    confirmed_at = models.DateTimeField()
+    confirmed_by = models.CharField(max_length=ACTOR_MAX)
+
+    def __str__(self) -> str:
+        return self.tenant_id
+
+
+class MicrosoftName(models.Model):
+    """The `*.onmicrosoft.com` name of a tenant of the customer's, canonical. Nobody else's."""
+
+    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="microsoft_names")
+    name = models.CharField(max_length=HOST_MAX, unique=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class OutboundSettings(models.Model):
+    """What else a customer has set; one that has set nothing has no row.
+
+    limits: of `contract.policy.SenderLimits` what differs from its defaults, so that who has set nothing follows them.
+    """
+
+    customer = models.OneToOneField(
+        Customer, on_delete=models.CASCADE, primary_key=True, related_name="outbound_settings"
+    )
+    relayed_mail = models.BooleanField(default=True)
+    high_risk_pool = models.CharField(
+        max_length=16, choices=[(each.value, each.value) for each in PoolAction], default=PoolAction.REJECT.value
+    )
+    relay_pool = models.CharField(
+        max_length=16, choices=[(each.value, each.value) for each in PoolAction], default=PoolAction.REJECT.value
+    )
+    relay_pool_forwards = models.BooleanField(default=False)
+    google_signature = models.CharField(
+        max_length=16, choices=[(each.value, each.value) for each in SignatureRule], default=SignatureRule.PREFER.value
+    )
+    limits = models.JSONField(default=dict, blank=True)
+
+    def __str__(self) -> str:
+        return f"settings of {self.customer_id}"

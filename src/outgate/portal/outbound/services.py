@@ -5,6 +5,7 @@ Every service is idempotent where it can be: what is so already is left as it is
 
 import secrets
 from collections.abc import Set
+from ipaddress import ip_network
 from typing import Final
 
 from django.conf import settings
@@ -21,11 +22,13 @@ from outgate.portal.outbound.documents import write_customer
 from outgate.portal.outbound.models import (
     LABEL_MAX,
     AutoForwardDestination,
+    MicrosoftName,
     OutboundSource,
     Proof,
     SenderRelay,
     SendingDomain,
 )
+from outgate.portal.outbound.selectors import provider_of
 
 DOMAINS_MAX: Final = 20_000  # a customer; each costs every worker about 300 octets of memory
 SOURCES_MAX: Final = 1_000
@@ -83,7 +86,11 @@ def _prove(actor: Actor, domain: SendingDomain, proof: Proof) -> None:
         domain.refresh_from_db()
         if domain.is_verified:
             return
-        if SendingDomain.objects.filter(name=domain.name, verified_at__isnull=False).exists():
+        names_elsewhere = MicrosoftName.objects.filter(name=domain.name).exclude(customer=domain.customer)
+        if (
+            SendingDomain.objects.filter(name=domain.name, verified_at__isnull=False).exists()
+            or names_elsewhere.exists()
+        ):
             # Whose it is is not this customer's business.
             raise Invalid("name", f"{domain.name} is another customer's already. Ask the operator if it is yours.")
         domain.proof = proof
@@ -120,6 +127,7 @@ def add_source(*, actor: Actor, customer: Customer, network: str, label: str = "
         label = validation.parse_text("label", label, LABEL_MAX, may_be_empty=True)
         source = customer.sources.filter(network=network).first()
         if source is None:
+            _check_is_no_providers(network)
             _check_room("network", customer.sources.count(), SOURCES_MAX, "outbound sources")
             source = customer.sources.create(network=network, label=label)
             audit.record(actor, "source.added", _name(customer, network), label=label)
@@ -129,6 +137,24 @@ def add_source(*, actor: Actor, customer: Customer, network: str, label: str = "
             audit.record(actor, "source.changed", _name(customer, network), label=label)
         write_customer(changed, customer)
         return source
+
+
+_PROVIDERS: Final = {
+    "microsoft": ("Microsoft 365", "microsoft-365", "and confirm the customer's tenant"),
+    "google": ("Google Workspace", "google-workspace", "and prove the customer's domains"),
+}
+
+
+def _check_is_no_providers(network: str) -> None:
+    """All customers of a cloud send from its ranges: as a source these would prove nothing."""
+    provider = provider_of(ip_network(network))
+    if provider:
+        name, platform, then = _PROVIDERS[provider]
+        raise Invalid(
+            "network",
+            f"{network} is of {name}, and all of its customers send from there. No source is needed for it: choose "
+            f"the mail platform {platform} {then}.",
+        )
 
 
 def remove_source(*, actor: Actor, source: OutboundSource) -> None:
@@ -146,8 +172,11 @@ def set_sender_relay(
     host: str,
     port: int = 25,
     tls: RelayTls = RelayTls.OPPORTUNISTIC,
+    login: str = "",
+    password: str = "",
 ) -> SenderRelay:
-    """Send the mail of one sending domain to `host`, whatever was set for it before. Raises: Invalid."""
+    """Send the mail of one sending domain to `host`, whatever was set for it before. password: empty keeps the one that
+    is stored for this login and host. Raises: Invalid."""
     with changes() as changed:
         domain = validation.parse_domain("domain", domain)
         _check_is_own(customer, domain)
@@ -159,12 +188,16 @@ def set_sender_relay(
         if relay is None:
             _check_room("domain", customer.sender_relays.count(), SENDER_RELAYS_MAX, "sender relays")
             relay = SenderRelay(customer=customer, domain=domain)
-        elif (relay.host, relay.port, relay.tls) == (host, port, tls.value):
+        if login.strip() and not password and (relay.login, relay.host) == (login.strip(), host):
+            password = relay.password  # never for another host: it would be told to whoever is named there
+        login, password = validation.parse_login(login, password)
+        wanted = host, port, tls.value, login, password
+        if not relay._state.adding and (relay.host, relay.port, relay.tls, relay.login, relay.password) == wanted:
             return relay
-        relay.host, relay.port, relay.tls = host, port, tls.value
+        relay.host, relay.port, relay.tls, relay.login, relay.password = wanted
         relay.save()
         write_customer(changed, customer)
-        audit.record(actor, "relay.set", _name(customer, domain), host=host, port=port, tls=tls.value)
+        audit.record(actor, "relay.set", _name(customer, domain), host=host, port=port, tls=tls.value, login=login)
         return relay
 
 

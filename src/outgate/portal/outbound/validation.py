@@ -9,6 +9,7 @@ from typing import Final
 
 from outgate.mail.address import AddressError, Path, canonical_domain
 from outgate.portal.errors import Invalid
+from outgate.portal.outbound.models import LOGIN_MAX
 
 IPV4_PREFIX_MIN: Final = 24  # a wider network is more than one organisation's mail servers
 IPV6_PREFIX_MIN: Final = 48  # what one site is given, RFC 6177 §2
@@ -168,3 +169,16 @@ def _not_a_network(text: str) -> str:
 
 def _sentence(text: str) -> str:
     return text if text.endswith(".") else f"{text}."
+
+
+def parse_login(login: str, password: str) -> tuple[str, str]:
+    """Both or neither, each at most `LOGIN_MAX` octets and without control characters, RFC 4616 §2. Raises: Invalid."""
+    login = login.strip()
+    if not login and password:
+        raise Invalid("login", "A password needs a user name. Enter it, or leave both empty.")
+    if login and not password:
+        raise Invalid("password", "A user name needs a password. Enter it, or leave both empty.")
+    for field, value in (("login", login), ("password", password)):
+        if len(value.encode()) > LOGIN_MAX or any(ord(character) < 32 or ord(character) == 127 for character in value):
+            raise Invalid(field, f"This has at most {LOGIN_MAX} octets and no control characters.")
+    return login, password

@@ -11,6 +11,8 @@ class Status(models.TextChoices):
     """How a message stands; follows from its recipients, refused ones aside."""
 
     QUEUED = "queued", "Queued"
+    HELD = "held", "Held until a person decides"
+    SLOW = "slow", "Over a limit, leaves more slowly"
     DEFERRED = "deferred", "Deferred"
     RELAYED = "relayed", "Relayed"
     PARTLY_RELAYED = "partly-relayed", "Relayed to some recipients, failed for others"
@@ -20,7 +22,11 @@ class Status(models.TextChoices):
 
 
 class TrackedMessage(models.Model):
-    """A message, accepted or refused. facts_from: which event the facts are of; a higher one knows more."""
+    """A message, accepted or refused. facts_from: which event the facts are of; a higher one knows more.
+
+    lane, lane_reason: of `MessageAccepted`. evidence: of `mail.evidence.Evidence` what is not empty, by name. report:
+    the same of `mail.findings.ScanReport`, its findings and attachments by name too; empty where nobody looked.
+    """
 
     queue_id = models.TextField(primary_key=True)
     customer_id = models.TextField(default="")
@@ -36,10 +42,20 @@ class TrackedMessage(models.Model):
     message_id_field = models.TextField(default="")
     header_from = models.TextField(default="")
     subject = models.TextField(default="")
+    lane = models.TextField(default="")
+    lane_reason = models.TextField(default="")
+    evidence = models.JSONField(default=dict)
+    report = models.JSONField(default=dict)
     facts_from = models.IntegerField(default=-1)
 
     class Meta:
-        indexes = (models.Index(fields=("customer_id", "queue_id"), name="message_of_customer"),)
+        # What people filter by stands behind the key, so that a search passes over what it does not want without
+        # reading the messages themselves. See `search`.
+        indexes = (
+            models.Index(
+                fields=("customer_id", "queue_id", "status", "reason", "source", "lane"), name="message_of_customer"
+            ),
+        )
 
     def __str__(self) -> str:
         return self.queue_id
@@ -100,6 +116,33 @@ class TrackedRefusal(models.Model):
 
     def __str__(self) -> str:
         return f"{self.queue_id} refused at {self.stage}"
+
+
+class TenantSighting(models.Model):
+    """What a customer's mail from a cloud has shown of its origin; see `sightings`. One row for each combination.
+
+    digest: of the combination. tenant_ids, originator_orgs, auth_as: as in `mail.evidence.Evidence`. signatures:
+    domains of the DKIM signatures that passed, topmost first. tier: how well it fits the customer, `sightings.Tier`.
+    count: messages, about, at most `sightings.COUNT_MAX`. last_queue_id, last_reason: of the last one.
+    """
+
+    pk = models.CompositePrimaryKey("customer_id", "digest")
+    customer_id = models.TextField()
+    digest = models.TextField()
+    source_class = models.TextField()
+    tenant_ids = models.JSONField(default=list)
+    originator_orgs = models.JSONField(default=list)
+    auth_as = models.JSONField(default=list)
+    signatures = models.JSONField(default=list)
+    tier = models.SmallIntegerField()
+    count = models.IntegerField()
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+    last_queue_id = models.TextField()
+    last_reason = models.TextField(default="")
+
+    def __str__(self) -> str:
+        return f"{self.customer_id} from {self.source_class}: {' '.join(self.tenant_ids)}"
 
 
 class ShippingCursor(models.Model):

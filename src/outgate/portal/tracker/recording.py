@@ -9,13 +9,16 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from enum import IntEnum
+from functools import lru_cache
 from typing import Any, Final
 
 from django.conf import settings
 from django.db import connections, transaction
 from django.db.models import Model
 
-from outgate.contract.events import DeliveryAttempted, Event, MessageAccepted, MessageRefused
+from outgate.contract.events import DeliveryAttempted, MessageAccepted, MessageEvent, MessageRefused
+from outgate.mail.evidence import NO_EVIDENCE, Evidence
+from outgate.mail.findings import NOT_SCANNED, ScanReport
 from outgate.portal.tracker.models import (
     ShippingCursor,
     Status,
@@ -24,14 +27,16 @@ from outgate.portal.tracker.models import (
     TrackedRecipient,
     TrackedRefusal,
 )
+from outgate.portal.tracker.sightings import CLOUDS, Sightings
 
 TEXT_MAX: Final = 1_000  # characters kept of any one text; a subject may be of any length
+EVIDENCE_KEPT: Final = 128  # texts of evidence: most messages of a sender show the same
 STATUS_CHUNK: Final = 500  # messages of one UPDATE, well below the parameters that a statement may have
 _INTEGER_MAX: Final = 2**31 - 1
 _BIGINT_MAX: Final = 2**63 - 1
 _FACTS_OF_ACCEPTANCE: Final = _INTEGER_MAX  # more than any refusal's ordinal: nobody knows more
 _FACTS_OF_ATTEMPT: Final = -1
-_NO_FACTS: Final = ("", "", "", "", 0, "", "", "", "")
+_NO_FACTS: Final = ("", "", "", "", 0, "", "", "", "", "", "", "{}", "{}")
 
 Row = tuple[Any, ...]
 
@@ -45,7 +50,7 @@ class _Rank(IntEnum):
     FINAL = 3
 
 
-def record_events(events: Sequence[Event], *, log: str = "", cursor: tuple[int, int] | None = None) -> int:
+def record_events(events: Sequence[MessageEvent], *, log: str = "", cursor: tuple[int, int] | None = None) -> int:
     """Record `events` in one transaction, and with them that `log` was read up to `cursor` (file, offset).
 
     Returns how many of them make no sense, such as a time that is none, and were left out.
@@ -55,6 +60,7 @@ def record_events(events: Sequence[Event], *, log: str = "", cursor: tuple[int, 
     batch = _Batch(_naive_text if connection.vendor == "sqlite" else _aware)
     for event in events:
         batch.take(event)
+    sightings = batch.sightings.rows() if batch.sightings else []
     with transaction.atomic(using=connection.alias), connection.cursor() as statement:
         for sql, rows in (
             (_MESSAGES, batch.messages),
@@ -68,6 +74,8 @@ def record_events(events: Sequence[Event], *, log: str = "", cursor: tuple[int, 
         for start in range(0, len(queue_ids), STATUS_CHUNK):
             chunk = queue_ids[start : start + STATUS_CHUNK]
             statement.execute(_STATUS % ",".join(["%s"] * len(chunk)), chunk)
+        if sightings:
+            batch.sightings.write(statement, sightings)
         if cursor is not None:
             statement.execute(_CURSOR, (log, *cursor))
     return batch.left_out
@@ -83,9 +91,10 @@ class _Batch:
         self.recipients: list[Row] = []
         self.attempts: list[Row] = []
         self.refusals: list[Row] = []
+        self.sightings = Sightings()
         self.left_out = 0
 
-    def take(self, event: Event) -> None:
+    def take(self, event: MessageEvent) -> None:
         try:
             at = self._time(event.at)
             match event:
@@ -101,7 +110,8 @@ class _Batch:
         self.queue_ids.add(_text(event.queue_id))
 
     def _accepted(self, event: MessageAccepted, at: object) -> None:
-        self._message(event, at, Status.QUEUED, _FACTS_OF_ACCEPTANCE)
+        lane = _text(event.lane), _text(event.lane_reason)
+        self._message(event, at, Status.QUEUED, _FACTS_OF_ACCEPTANCE, lane)
         queue_id = _text(event.queue_id)
         self.recipients.extend(
             (queue_id, _text(path), "pending", "", "", _Rank.PENDING.value, 0, at) for path in event.forward_paths
@@ -149,7 +159,17 @@ class _Batch:
             )
         )
 
-    def _message(self, event: MessageAccepted | MessageRefused, at: object, status: Status, facts_from: int) -> None:
+    def _message(
+        self,
+        event: MessageAccepted | MessageRefused,
+        at: object,
+        status: Status,
+        facts_from: int,
+        lane: tuple[str, str] = ("", ""),
+    ) -> None:
+        evidence = event.evidence
+        if evidence.source_class in CLOUDS and event.customer_id:
+            self.sightings.take(event, at)
         self.messages.append(
             (
                 _text(event.queue_id),
@@ -166,6 +186,9 @@ class _Batch:
                 _text(event.message_id_field),
                 _text(event.header_from),
                 _text(event.subject),
+                *lane,
+                "{}" if evidence == NO_EVIDENCE else _evidence_json(evidence),
+                "{}" if event.report == NOT_SCANNED else _report_json(event.report),
                 facts_from,
             )
         )
@@ -176,6 +199,30 @@ def _text(value: str) -> str:
     if len(value) > TEXT_MAX:
         value = value[:TEXT_MAX]
     return value.replace("\0", "\ufffd") if "\0" in value else value
+
+
+@lru_cache(maxsize=EVIDENCE_KEPT)
+def _evidence_json(evidence: Evidence) -> str:
+    """What is not empty, by name; a signature too. No NUL is in it, see `_text`."""
+    found = {name: value for name in Evidence.__struct_fields__ if (value := getattr(evidence, name))}
+    if evidence.signatures:
+        found["signatures"] = [
+            {name: value for name in each.__struct_fields__ if (value := getattr(each, name))}
+            for each in evidence.signatures
+        ]
+    return json.dumps(found).replace("\\u0000", "\\ufffd")
+
+
+def _report_json(report: ScanReport) -> str:
+    """What is not empty, by name. Texts are cut where they are made, see `mail.findings`; no NUL is in it."""
+    found = {name: value for name in ScanReport.__struct_fields__ if (value := getattr(report, name))}
+    for name in ("findings", "attachments"):
+        if name in found:
+            found[name] = [
+                {field: value for field in each.__struct_fields__ if (value := getattr(each, field))}
+                for each in found[name]
+            ]
+    return json.dumps(found).replace("\\u0000", "\\ufffd")
 
 
 def _integer(value: int) -> int:
@@ -217,6 +264,10 @@ _FACTS: Final = (
     "message_id_field",
     "header_from",
     "subject",
+    "lane",
+    "lane_reason",
+    "evidence",
+    "report",
     "facts_from",
 )
 
@@ -266,6 +317,8 @@ _STATUS: Final = f"""
             WHEN MAX(rank) = {_Rank.REFUSED.value} THEN
                 CASE WHEN COUNT(*) FILTER (WHERE outcome = 'postponed') > 0 THEN 'postponed' ELSE 'refused' END
             WHEN COUNT(*) FILTER (WHERE rank = {_Rank.DEFERRED.value}) > 0 THEN 'deferred'
+            WHEN MAX(rank) = {_Rank.PENDING.value} AND {_MESSAGE_TABLE}.lane IN ('held', 'slow')
+                THEN {_MESSAGE_TABLE}.lane
             WHEN COUNT(*) FILTER (WHERE rank = {_Rank.PENDING.value}) > 0 THEN 'queued'
             WHEN COUNT(*) FILTER (WHERE outcome = 'failed') = 0 THEN 'relayed'
             WHEN COUNT(*) FILTER (WHERE outcome = 'relayed') = 0 THEN 'failed'

@@ -1,0 +1,1 @@
+"""What the SPF records of customers' domains say of our sending addresses: asked, kept, told."""

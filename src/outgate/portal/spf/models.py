@@ -1,0 +1,32 @@
+"""What was last known of a domain's SPF record."""
+
+from django.db import models
+
+from outgate.portal.outbound.models import SendingDomain
+
+STATE_MAX = 32  # characters of a value of `outgate.spf.report.State`
+TROUBLE_MAX = 500  # characters of why DNS did not say
+
+
+class SpfState(models.Model):
+    """Of one domain. It is there as soon as somebody has asked, or the clerk means to.
+
+    state, report: the last good answer; `state` is empty and `report` None before the first. asked_for: what the region
+    and the platform were then, as `selectors.asked_for` writes it. answered_at: when it came. asked_at: last asked,
+    however that went. trouble: why the last question has no answer; empty after a good one. failures: in a row.
+    retry_at: the clerk does not ask sooner. claimed_until: until then somebody is asking; see `services.claim`.
+    """
+
+    domain = models.OneToOneField(SendingDomain, on_delete=models.CASCADE, primary_key=True, related_name="spf")
+    state = models.CharField(max_length=STATE_MAX, blank=True)
+    report = models.JSONField(null=True, blank=True)
+    asked_for = models.JSONField(null=True, blank=True)
+    answered_at = models.DateTimeField(null=True, blank=True)
+    asked_at = models.DateTimeField(null=True, blank=True)
+    trouble = models.CharField(max_length=TROUBLE_MAX, blank=True)
+    failures = models.PositiveIntegerField(default=0)
+    retry_at = models.DateTimeField(db_index=True)
+    claimed_until = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"SPF of {self.domain_id}"

@@ -1,0 +1,36 @@
+"""How mail stands, in a word and in a sentence."""
+
+from typing import Final
+
+# By status of a message, outcome of a recipient or DKIM verdict: the badge's class, and a word or two.
+BADGES: Final = {
+    "queued": ("busy", "Queued"),
+    "held": ("busy", "Held"),
+    "slow": ("busy", "Slow lane"),
+    "deferred": ("busy", "Deferred"),
+    "relayed": ("on", "Relayed"),
+    "partly-relayed": ("bad", "Partly relayed"),
+    "failed": ("bad", "Failed"),
+    "refused": ("bad", "Refused"),
+    "postponed": ("busy", "Postponed"),
+    "pending": ("busy", "Waiting"),
+    "pass": ("on", "Pass"),
+    "fail": ("bad", "Fail"),
+    "temperror": ("busy", "Temporary error"),
+    "permerror": ("bad", "Permanent error"),
+}
+SENTENCES: Final = {
+    "queued": "It was accepted and is about to be tried",
+    "held": "It was accepted and waits until a person decides",
+    "slow": "It was accepted; its sender is over a limit, so that it leaves more slowly",
+    "deferred": "Not everybody has it yet: it is tried again",
+    "relayed": "The next hop has taken it for every recipient",
+    "partly-relayed": "Some recipients have it, for others it failed",
+    "failed": "It could not be delivered",
+    "refused": "It was not accepted",
+    "postponed": "It was not accepted; the sending system was told to come again",
+}
+
+
+def word_of(name: str) -> str:
+    return BADGES[name][1] if name in BADGES else name

@@ -1,0 +1,68 @@
+"""Has a worker of this machine try a sender relay. Blocking, some seconds: bounded in number, so that pages go on.
+
+A worker does it, since it is the one that will deliver: with its DNS, its addresses and its trust.
+"""
+
+import socket
+import threading
+import time
+from pathlib import Path
+from typing import Final
+
+from django.conf import settings
+
+from outgate.contract.wire import Answer, Failed, FrameReader, RelayTest, RelayTested, WireError, frame
+
+AT_ONCE: Final = 2  # tests in this process; a third is told to come again
+PAUSE_SECONDS: Final = 3.0  # between two tests of one customer
+WAIT_SECONDS: Final = 18.0  # for the worker, which takes 15 at most
+READ_OCTETS: Final = 64 * 1024  # of an answer, at a time
+CUSTOMERS_MAX: Final = 1_000  # whose last test is remembered
+
+_room = threading.BoundedSemaphore(AT_ONCE)
+_last: dict[int, float] = {}
+
+
+class NotNow(Exception):
+    """No test was made. The text says why, for people."""
+
+
+def test(customer_id: int, wanted: RelayTest) -> RelayTested:
+    """Raises: NotNow."""
+    now = time.monotonic()
+    if now - _last.get(customer_id, -PAUSE_SECONDS) < PAUSE_SECONDS:
+        raise NotNow("A test was made a moment ago. Wait some seconds, then test again.")
+    if not _room.acquire(blocking=False):
+        raise NotNow("Other tests are under way. Try again in some seconds.")
+    try:
+        if len(_last) >= CUSTOMERS_MAX:
+            _last.clear()
+        _last[customer_id] = now
+        return _ask(wanted)
+    finally:
+        _room.release()
+
+
+def _ask(wanted: RelayTest) -> RelayTested:
+    for path in sorted(Path(settings.STATE_DIRECTORY, "run").glob("worker-*.sock")):
+        try:
+            answer = _answer_of(path, wanted)
+        except (OSError, WireError):
+            continue  # the next worker may be there
+        if isinstance(answer, RelayTested):
+            return answer
+        if isinstance(answer, Failed):
+            raise NotNow("The test could not be made. The operator finds the cause in the log.")
+    raise NotNow("No worker is running on this machine to make the test.")
+
+
+def _answer_of(path: Path, wanted: RelayTest) -> Answer | None:
+    frames: FrameReader[Answer] = FrameReader(Answer)
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(WAIT_SECONDS)
+        connection.connect(str(path))
+        connection.sendall(frame(wanted))
+        while octets := connection.recv(READ_OCTETS):
+            for answer in frames.receive(octets):
+                return answer
+    return None

@@ -1,0 +1,115 @@
+"""Keys to the API."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from tests.support.portal import customer, partner
+
+from outgate.portal.accounts.caller import Caller
+from outgate.portal.accounts.keys import KEYS_MAX, Scope, create_key, key_with, revoke_key
+from outgate.portal.accounts.models import ApiKey, AuditEntry, Right, Role
+from outgate.portal.errors import Invalid
+
+pytestmark = pytest.mark.django_db(databases="__all__")
+READ = [Scope.CUSTOMERS_READ.value]
+
+
+def admin() -> Caller:
+    return Caller("admin@example.com", Role.CUSTOMER_ADMIN, customer_id=customer().pk)
+
+
+def test_key_opens_until_it_expires() -> None:
+    made = create_key(caller=admin(), name="Monitoring", scopes=READ, days=1)
+
+    now = timezone.now()
+    found = key_with(made.secret, now=now)
+    assert found is not None
+    assert (found.role, found.customer_id, found.partner_id) == ("customer-admin", made.key.customer_id, None)
+    assert key_with(made.secret, now=now + timedelta(days=1, seconds=1)) is None
+
+
+def test_revoked_key_opens_nothing() -> None:
+    caller = admin()
+    made = create_key(caller=caller, name="Monitoring", scopes=READ)
+
+    for _ in range(2):
+        revoke_key(caller=caller, key=made.key)
+
+    assert key_with(made.secret, now=timezone.now()) is None
+    assert AuditEntry.objects.filter(action="api-key.revoked").count() == 1
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda s: s[:-1], lambda s: s + "x", lambda s: "xx" + s[2:], lambda _: "", lambda _: "og__"]
+)
+def test_wrong_secret_opens_nothing(spoil: object) -> None:
+    made = create_key(caller=admin(), name="Monitoring", scopes=READ)
+    assert callable(spoil)
+
+    assert key_with(spoil(made.secret), now=timezone.now()) is None
+
+
+def test_database_holds_no_secret() -> None:
+    made = create_key(caller=admin(), name="Monitoring", scopes=READ)
+
+    secret = made.secret.rpartition("_")[2]
+    assert secret not in str(ApiKey.objects.values()) + str(list(AuditEntry.objects.values()))
+
+
+@pytest.mark.parametrize(
+    ("name", "scopes", "days", "field"),
+    [
+        ("", READ, 1, "name"),
+        ("a", [], 1, "scopes"),
+        ("a", ["all"], 1, "scopes"),
+        ("a", READ, 0, "days"),
+        ("a", READ, 9999, "days"),
+    ],
+)
+def test_nonsense_is_refused(name: str, scopes: list[str], days: int, field: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        create_key(caller=admin(), name=name, scopes=scopes, days=days)
+    assert caught.value.field == field
+
+
+def test_who_may_not_make_keys_makes_none() -> None:
+    made = customer()
+    callers = [
+        Caller("viewer@example.com", Role.CUSTOMER_VIEWER, customer_id=made.pk),
+        Caller("staff@example.com", Role.PARTNER, partner_id=made.partner_id, rights=frozenset({Right.LOGIN_AS.value})),
+        Caller("key", Role.CUSTOMER_ADMIN, customer_id=made.pk, scopes=frozenset(READ)),
+    ]
+    for caller in callers:
+        with pytest.raises(Invalid, match="may not make keys"):
+            create_key(caller=caller, name="a", scopes=READ)
+
+
+def test_staff_that_acts_for_a_customer_makes_the_customers_key() -> None:
+    made = customer()
+    caller = Caller("staff@example.com", Role.OPERATOR, acting_for=made)
+
+    assert create_key(caller=caller, name="a", scopes=READ).key.customer_id == made.pk
+
+
+def test_keys_are_bounded() -> None:
+    caller = admin()
+    ApiKey.objects.bulk_create(
+        ApiKey(
+            prefix=f"p{number}",
+            name="a",
+            role=Role.CUSTOMER_ADMIN,
+            customer_id=caller.customer_id,
+            expires_at=timezone.now() + timedelta(days=1),
+        )
+        for number in range(KEYS_MAX)
+    )
+
+    with pytest.raises(Invalid, match="already 100 keys"):
+        create_key(caller=caller, name="a", scopes=READ)
+
+
+def test_database_refuses_a_key_of_another_tenant_than_its_role_has() -> None:
+    with pytest.raises(IntegrityError), transaction.atomic():
+        ApiKey.objects.create(prefix="p", name="a", role=Role.OPERATOR, partner=partner(), expires_at=timezone.now())

@@ -1,0 +1,98 @@
+"""Set-up guides."""
+
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from tests.portal.web.conftest import People, SignedIn
+from tests.support import sightings
+from tests.support.portal import ACTOR
+from tests.support.sightings import FITTING, record, refused
+
+from outgate.portal.guides.kinds import GUIDES
+from outgate.portal.outbound.services import add_domain
+from outgate.portal.spf import services as spf
+from outgate.portal.spf.models import SpfState
+from outgate.spf.report import Report, State
+
+pytestmark = pytest.mark.django_db(databases="__all__")
+BASE = "/customers/alpha/guides/"
+
+
+@pytest.fixture
+def browser(people: People, signed_in: SignedIn) -> Any:
+    people.alpha.region.smarthost = "smtp.eu.example.net"
+    people.alpha.region.spf_include = "spf.eu.example.net"
+    people.alpha.region.save()
+    return signed_in(people.admin)
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.kind)
+def test_each_guide_has_the_customers_own_values_and_ends_in_proof(browser: Any, guide: Any) -> None:
+    page = browser.get(f"{BASE}{guide.kind}/").content.decode()
+    assert "smtp.eu.example.net" in page
+    assert "include:spf.eu.example.net" in page
+    assert f'hx-get="{BASE}{guide.kind}/proof/?since=' in page
+    assert "<svg viewBox" in page
+    assert (".ps1" in page) is guide.has_script
+
+
+def test_list_begins_with_the_guide_of_the_platform(browser: Any, people: People) -> None:
+    people.alpha.mail_platform = "google-workspace"
+    people.alpha.save(update_fields=["mail_platform"])
+    page = browser.get(BASE).content.decode()
+    assert page.index("Google Workspace") < page.index("Microsoft 365 with Exclaimer")
+
+
+def test_unknown_guide_and_script_are_not_there(browser: Any) -> None:
+    for path in ("nothing/", "nothing/proof/", "third-party/set-up.ps1", "microsoft-365/rm.ps1"):
+        assert browser.get(BASE + path).status_code == 404
+
+
+def test_script_is_downloaded_with_its_values(browser: Any) -> None:
+    answer = browser.get(f"{BASE}microsoft-365/set-up.ps1")
+    assert answer["Content-Disposition"] == 'attachment; filename="outgate-set-up.ps1"'
+    assert "$SmartHost = 'smtp.eu.example.net'" in answer.content.decode()
+    assert "'outgate:alpha'" in browser.get(f"{BASE}microsoft-365-exclaimer/undo.ps1").content.decode()
+
+
+def test_proof_waits_shows_and_ends(browser: Any, people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = timezone.now()
+    monkeypatch.setattr(sightings, "AT", now.timestamp())
+    url = f"{BASE}microsoft-365/proof/?since={int(now.timestamp())}"
+    part = browser.get(url).content.decode()
+    assert "Waiting for a message" in part
+    assert "hx-get" in part
+    record(refused(people.alpha, FITTING, 1))
+    part = browser.get(url).content.decode()
+    assert "It arrived and was not accepted" in part
+    assert "tenant-unconfirmed" in part
+    assert "hx-get" in part  # the next one may be better
+    part = browser.get(f"{BASE}microsoft-365/proof/?since=1000").content.decode()
+    assert "start again" in part
+    assert "hx-get" not in part
+
+
+def test_proof_says_whether_the_domain_passes_spf(
+    browser: Any, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = timezone.now()
+    monkeypatch.setattr(sightings, "AT", now.timestamp())
+    url = f"{BASE}microsoft-365/proof/?since={int(now.timestamp())}"
+    record(refused(people.alpha, FITTING, 1))
+    assert "<dt>SPF</dt>" not in browser.get(url).content.decode()  # not a domain of the customer's
+    domain = add_domain(actor=ACTOR, customer=people.alpha, name=sightings.OWN)
+    assert f"Check the record of {sightings.OWN}" in browser.get(url).content.decode()
+    for state, text in ((State.NO_RECORD, "Does not pass"), (State.GOOD, "Passes")):
+        SpfState.objects.all().delete()
+        claimed = spf.claim(domain=domain, now=now)
+        spf.settle(claimed=claimed, report=Report(domain.name, state), now=now, spread=0, actor=ACTOR)
+        assert text in browser.get(url).content.decode()
+
+
+def test_guide_without_a_smarthost_says_so(people: People, signed_in: SignedIn) -> None:
+    people.alpha.region.smarthost = ""
+    people.alpha.region.save()
+    browser = signed_in(people.admin)
+    assert "has not named the smarthost" in browser.get(f"{BASE}microsoft-365/").content.decode()
+    assert browser.get(f"{BASE}microsoft-365/set-up.ps1").status_code == 404
