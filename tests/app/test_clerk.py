@@ -13,7 +13,7 @@ import pytest
 from tests.support.clerk import worker_of, write_events
 
 from outgate.app.child import Orders, write_orders
-from outgate.app.configuration import Configuration, complete
+from outgate.app.configuration import Configuration, Providers, complete
 from outgate.contract.wire import Current, Failed, Measured, QueueList, Statistics
 from outgate.net.control import NobodyAnswers, ask
 
@@ -23,7 +23,13 @@ SECONDS = 30
 @contextmanager
 def clerk(state: Path) -> Iterator[tuple[Configuration, subprocess.Popen[bytes]]]:
     configuration = complete(
-        Configuration(state=str(state), node="mx1", log=str(state / "log"), host_name="mx1.example")
+        Configuration(
+            state=str(state),
+            node="mx1",
+            log=str(state / "log"),
+            host_name="mx1.example",
+            providers=Providers(refresh=False),
+        )
     )
     with subprocess.Popen([sys.executable, "-m", "outgate.app.clerk"], stdin=subprocess.PIPE) as process:
         assert process.stdin is not None

@@ -1,16 +1,21 @@
 """Shipping event logs into the tracker."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from tests.support.clerk import write_events
+from tests.support.portal import customer
 
 from outgate.app import clerk_events
 from outgate.app.clerk_events import Shipped, ship_batch
-from outgate.contract.events import Event, MessageAccepted, encode_event
+from outgate.contract.events import Event, MessageAccepted, SenderLocked, encode_event
 from outgate.mail.message import queue_id
+from outgate.portal.limits.selectors import locks_in_force
 from outgate.portal.tracker.models import TrackedMessage
 from outgate.portal.tracker.selectors import shipping_cursor
+from outgate.spool.directory import SpoolDirectory
+from outgate.spool.files import Files
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -47,6 +52,17 @@ def ship(directory: Path) -> Shipped:
 
 def subjects() -> list[str]:
     return sorted(TrackedMessage.objects.values_list("subject", flat=True))
+
+
+def test_a_cursor_of_another_log_hides_nothing(tmp_path: Path) -> None:
+    """As after a restore on a new machine: the first file has the same number, and is shorter."""
+    write(tmp_path / "old", 1, 2, 3)
+    ship(tmp_path / "old")
+    write(tmp_path / "new", 4)
+
+    ship(tmp_path / "new")
+
+    assert subjects() == ["1", "2", "3", "4"]
 
 
 def test_events_are_recorded_and_their_files_forgotten(tmp_path: Path) -> None:
@@ -149,3 +165,52 @@ def test_log_of_a_spool_that_was_removed_counts_from_the_start(tmp_path: Path) -
     ship(tmp_path)
 
     assert subjects() == ["1", "2", "3", "4"]
+
+
+def drained(worker: Path) -> SpoolDirectory:
+    directory = SpoolDirectory.open(Files(), worker / "spool")
+    assert directory.mark_drained()
+    return directory
+
+
+def test_drained_spool_is_taken_away_when_all_its_events_are_recorded(tmp_path: Path) -> None:
+    worker = tmp_path / "3"
+    directory = drained(worker)
+    write(directory.events, 1, 2)
+    ship(directory.events)
+    assert worker.exists(), "while somebody has it open"
+    directory.close()
+    ship(directory.events)
+    assert list(tmp_path.iterdir()) == []
+    assert subjects() == ["1", "2"]
+    assert shipping_cursor("mx1/1") == (0, 0), "a later worker of this number counts from the start"
+
+
+def test_spool_that_is_not_drained_stays(tmp_path: Path) -> None:
+    directory = drained(tmp_path / "3")
+    directory.close()
+    directory = SpoolDirectory.open(Files(), tmp_path / "3" / "spool")
+    directory.close()
+    write(directory.events, 1)
+    ship(directory.events)
+    assert directory.events.exists()
+
+
+def test_half_removed_directory_is_removed_later(tmp_path: Path) -> None:
+    (tmp_path / "3.gone" / "spool").mkdir(parents=True)
+    (tmp_path / "4").mkdir()
+    clerk_events.remove_remains(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["4"]
+
+
+def test_a_lock_comes_into_the_control_plane_and_not_into_the_tracker(tmp_path: Path) -> None:
+    made = customer()
+    now = datetime.now(UTC).timestamp()
+    lock = SenderLocked("mx1/1", now, made.slug, "a@example.com", now + 60, 600, "over-limit")
+    write_events(tmp_path / "events", encode_event(lock), encode_event(event(1)))
+
+    shipped = ship(tmp_path / "events")
+
+    assert shipped.events == 2
+    assert [row.mailbox for row in locks_in_force()] == ["a@example.com"]
+    assert subjects() == ["1"]

@@ -15,7 +15,18 @@ from outgate.app.clerk_database import DatabaseAway, DatabaseThread
 from outgate.app.clerk_feed import CURRENT_SECONDS, Conversation, FeedView
 from outgate.contract.commands import CommandResult, QueueAction, QueueCommand
 from outgate.contract.policy import FORMAT
-from outgate.contract.wire import FRAME_MAX, Acknowledge, CommandDone, Current, Documents, Follow, Ordered
+from outgate.contract.wire import (
+    FRAME_MAX,
+    Acknowledge,
+    CommandDone,
+    Count,
+    CountsTold,
+    CountsUsed,
+    Current,
+    Documents,
+    Follow,
+    Ordered,
+)
 from outgate.portal.feed import selectors, services
 from outgate.portal.feed.models import CommandReport, WorkerState
 from outgate.portal.feed.selectors import Head
@@ -282,3 +293,36 @@ def test_bug_while_telling_ends_the_conversation_so_that_the_worker_comes_again(
         assert desk.log.lines[-1] == ("follower-left", {"worker": "mx1/1", "error": "ZeroDivisionError()"})
 
     asyncio.run(scenario())
+
+
+def test_what_one_worker_uses_is_answered_at_once_and_told_to_the_others(tmp_path: Path) -> None:
+    count = Count("alpha", "mailbox", "a@alpha.example", "recipients", 300, {7: 2})
+
+    async def scene() -> None:
+        async with (
+            desk_at(tmp_path) as desk,
+            worker_of(desk.path) as one,
+            worker_of(desk.path, "mx1/2") as other,
+        ):
+            while sum(bool(each.worker) for each in desk.view.conversations) < 2:
+                await desk.followed()
+            one.say(CountsUsed(5, (count,)))
+            answer = await one.hear_a(CountsTold)
+            assert answer == CountsTold(5, 2, (count,))
+            assert await other.hear_a(CountsTold) == CountsTold(0, 2, (count,))
+
+    asyncio.run(scene())
+
+
+def test_a_worker_that_comes_is_told_what_was_used_before(tmp_path: Path) -> None:
+    count = Count("alpha", "mailbox", "a@alpha.example", "recipients", 300, {7: 2})
+
+    async def scene() -> None:
+        async with desk_at(tmp_path) as desk:
+            desk.view.book.add([count])
+            async with worker_of(desk.path) as worker:
+                await desk.followed()
+                await desk.look()
+                assert (await worker.hear_a(CountsTold)).counts == (count,)
+
+    asyncio.run(scene())

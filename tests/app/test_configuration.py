@@ -4,7 +4,15 @@ from pathlib import Path
 import pytest
 
 from outgate.app.child import Orders, read_orders, write_orders
-from outgate.app.configuration import Configuration, ConfigurationError, complete, load, parse
+from outgate.app.configuration import Configuration, ConfigurationError, Portal, complete, load, parse
+
+OPENID = """
+[[portal.openid]]
+name = "Example"
+server = "{}://x.example"
+client_id = "outgate"
+client_secret_file = "{}"
+"""
 
 
 @pytest.mark.parametrize(
@@ -18,6 +26,17 @@ from outgate.app.configuration import Configuration, ConfigurationError, complet
         ("[[listeners]]\nproxies = ['10.0.0']", "listeners[0].proxies: '10.0.0' is not an address or network"),
         ("[tls]\ncertificate = 'chain.pem'", "tls: give both `certificate` and `key`, or neither"),
         ("workers = 0", "workers: expected `int` >= 1"),
+        ("[portal]\naddress = 'here'", "portal.address: 'here' is not an IP address"),
+        ("[portal]\nport = 0", "portal.port: expected `int` >= 1"),
+        ("[portal]\npublic_url = 'portal.example.com'", "portal.public_url: 'portal.example.com' is not the address"),
+        ("[portal]\npublic_url = 'https://example.com/mail'", "write one without a path"),
+        ("[portal]\ntrusted_proxies = ['proxy']", "portal.trusted_proxies: 'proxy' is no network"),
+        ("[[portal.openid]]\nnmae = 'a'", "portal.openid[0].nmae: there is no such setting; did you mean"),
+        ("[[portal.openid]]\nname = 'a'", "portal.openid[0]: object missing required field `server`"),
+        (OPENID.format("https", "/no/file"), "portal.openid.client_secret_file: there is no file /no/file"),
+        (OPENID.format("http", __file__), "portal.openid.server: 'http://x.example' does not begin with https://"),
+        ("[portal]\nsecret_key_file = '/no/file'", "portal.secret_key_file: /no/file cannot be read"),
+        ("[portal]\nsecret_key_file = '/dev/null'", "portal.secret_key_file: /dev/null holds 0 characters"),
         ("= 1", "is not TOML"),
         (f"state = '/{'d' * 120}'", "state: the path is too long for the sockets in it by "),
         ("host_name = 'a b'", "host_name: 'a b' is not a domain name"),
@@ -27,6 +46,12 @@ from outgate.app.configuration import Configuration, ConfigurationError, complet
         ("[tls]\ncertificate = '/absent'\nkey = '/absent'", "tls.certificate: there is no file /absent"),
         ("[delivery]\nnameservers = ['dns.example']", "delivery.nameservers: 'dns.example' is not an address"),
         ("[delivery]\nnameservers = ['127.0.0.1:0']", "delivery.nameservers: '127.0.0.1:0' is not an address"),
+        ("[providers]\nnameservers = ['dns.example']", "providers.nameservers: 'dns.example' is not an address"),
+        ("[providers]\nmicrosoft_url = 'http://a.example'", "providers.microsoft_url: 'http://a.example' is not a URL"),
+        ("[providers]\nmicrosoft_url = 'https://a:x'", "providers.microsoft_url: 'https://a:x' is not a URL"),
+        ("[providers]\nopenid_url = 'http://a.example'", "providers.openid_url: 'http://a.example' is not a URL"),
+        ("[providers]\ngoogle_name = 'google'", "providers.google_name: 'google' is not a domain name"),
+        ("[providers]\nca_file = '/absent'", "providers.ca_file: there is no file /absent"),
     ],
 )
 def test_a_mistake_names_the_file_the_key_and_the_remedy(tmp_path: Path, text: str, message: str) -> None:
@@ -63,3 +88,16 @@ def test_a_child_gets_what_the_supervisor_read() -> None:
     os.close(reading)
     os.close(writing)
     assert configuration != Configuration()
+
+
+@pytest.mark.parametrize(
+    ("portal", "url"),
+    [
+        (Portal(), "http://127.0.0.1:8025"),
+        (Portal("::1", 80), "http://[::1]:80"),
+        (Portal("127.0.0.1", 8025, "https://portal.example.com/"), "https://portal.example.com"),
+        (Portal(""), ""),
+    ],
+)
+def test_portal_has_the_address_that_people_enter(portal: Portal, url: str) -> None:
+    assert Configuration(portal=portal).portal_url == url

@@ -1,4 +1,5 @@
 from dataclasses import dataclass, field
+from math import inf
 
 import pytest
 
@@ -8,7 +9,7 @@ from outgate.contract.policy import CustomerDocument, Outbound, OutboundSource, 
 from outgate.mail.reply import Reply
 from outgate.net.listener import Conversation, Peer
 from outgate.policy.snapshot import Snapshot
-from outgate.reception.conversation import Reception
+from outgate.reception.shared import Reception
 from outgate.smtp.server import ServerSession, ServerSettings
 from outgate.spool.memory import MemorySpool
 
@@ -41,6 +42,7 @@ class Door:
             tls_available=lambda: False,
             emit=lambda event: None,
             submit=lambda message, content: None,
+            fault=lambda queue_id, error: None,
         )
         self.gate = Gate(self.reception, self.limits, self.settings, lambda: None)
 
@@ -70,6 +72,31 @@ def test_strangers_never_take_the_half_that_customers_need() -> None:
     answers = [door.knock(f"198.51.100.{number}") for number in range(20)]
     assert sum(not isinstance(answer, Reply) for answer in answers) == 5
     assert not isinstance(door.knock(CUSTOMER), Reply)
+
+
+def test_the_room_for_strangers_can_be_made_smaller() -> None:
+    door = Door(Limits(stranger_connections=3))
+    answers = [door.knock(f"198.51.100.{number}") for number in range(5)]
+    assert sum(not isinstance(answer, Reply) for answer in answers) == 3
+
+
+def test_a_stranger_is_counted_by_the_network_that_is_his() -> None:
+    door = Door(Limits(connections_per_stranger=2))
+    answers = [door.knock(f"2001:db8::{number}") for number in range(1, 5)]
+    assert [isinstance(answer, Reply) for answer in answers] == [False, False, True, True]
+    assert not isinstance(door.knock("2001:db8:0:1::1"), Reply)
+    for conversation in door.inside:
+        conversation.closed()
+    assert not door.gate.by_address
+
+
+def test_only_strangers_have_an_end_to_their_time() -> None:
+    door = Door(Limits())
+    stranger, customer = door.knock("198.51.100.1"), door.knock(CUSTOMER)
+    assert not isinstance(stranger, Reply)
+    assert not isinstance(customer, Reply)
+    assert door.gate.session_seconds(stranger) == 300
+    assert door.gate.session_seconds(customer) == inf
 
 
 def test_who_leaves_makes_room() -> None:

@@ -1,7 +1,11 @@
 import json
+import os
 from pathlib import Path
 
+import pytest
+
 from outgate.app.log import LogFile
+from outgate.app.log_rotation import Rotation
 
 
 def test_each_line_is_one_json_object(tmp_path: Path) -> None:
@@ -42,6 +46,31 @@ def test_what_cannot_be_written_is_counted(tmp_path: Path) -> None:
     log.write("lost")
     log.close()
     assert log.dropped == 1
+
+
+def test_a_file_that_cannot_be_opened_anew_costs_nobody_else_a_descriptor(tmp_path: Path) -> None:
+    path = tmp_path / "log" / "outgate.log"
+    log = LogFile(path, "worker-1")
+    log.close()
+    log.write("one")
+    descriptor = log._flush(-1)
+    path.unlink()
+    path.mkdir()
+    log.write("lost")
+    assert log._flush(descriptor) == descriptor
+    os.fstat(descriptor)  # still ours: nothing else can have got its number
+    path.rmdir()
+    log.write("three")
+    os.close(log._flush(descriptor))
+    assert log.dropped == 1
+    assert "three" in path.read_text()
+
+
+def test_without_a_path_lines_go_to_standard_output(capfd: pytest.CaptureFixture[str]) -> None:
+    log = LogFile(None, "worker-1", now=lambda: 1.5, rotation=Rotation(octets=1, kept=1))
+    log.write("started")
+    log.close()
+    assert json.loads(capfd.readouterr().out) == {"at": 1.5, "process": "worker-1", "event": "started"}
 
 
 def test_nothing_is_made_before_the_first_line(tmp_path: Path) -> None:

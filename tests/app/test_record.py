@@ -9,6 +9,7 @@ from outgate.contract.events import (
     MessageAccepted,
     MessageRefused,
     RecipientOutcome,
+    SenderLocked,
     decode_event,
 )
 from outgate.spool.memory import MemorySpool
@@ -72,3 +73,10 @@ def test_outcomes_and_attempts_are_counted(tmp_path: Path) -> None:
     taken, _, _ = record(tmp_path, ATTEMPTED, ATTEMPTED)
     assert taken.outcomes == {"relayed": 2}
     assert taken.attempts == {"relayed": 2}
+
+
+def test_a_lock_is_a_line_for_people(tmp_path: Path) -> None:
+    lock = SenderLocked("w", 1.0, "alpha", "a@alpha.example", 61.0, 60, "over-limit")
+    _, _, (line,) = record(tmp_path, lock)
+    assert (line["event"], line["mailbox"], line["reason"]) == ("sender-locked", "a@alpha.example", "over-limit")
+    assert lock.event_id == "alpha/a@alpha.example/locked/1.0"

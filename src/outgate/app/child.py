@@ -41,15 +41,28 @@ def read_orders(descriptor: int = 0) -> Orders:
     return msgspec.json.decode(octets, type=Orders)
 
 
-def on_end(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
-    """Call `stop` on SIGTERM and when the supervisor is gone. SIGINT is the supervisor's affair."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def on_end(
+    loop: asyncio.AbstractEventLoop,
+    stop: Callable[[], None],
+    *,
+    at_once: Callable[[], None] | None = None,
+    orphaned: Callable[[], None] | None = None,
+) -> None:
+    """Call `stop` on SIGTERM, `at_once` on SIGINT, `orphaned` (or `stop`) when the supervisor is gone.
+
+    Two signals, so that a SIGTERM that comes twice, from the supervisor and from whoever ends the whole group, still
+    means good order. The terminal's Ctrl-C does not come here: each child has a session of its own.
+    """
+    if at_once is None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    else:
+        loop.add_signal_handler(signal.SIGINT, at_once)
     loop.add_signal_handler(signal.SIGTERM, stop)
 
     def look() -> None:
         if not os.read(0, 65_536):
             loop.remove_reader(0)
-            stop()
+            (orphaned or stop)()
 
     os.set_blocking(0, False)
     loop.add_reader(0, look)

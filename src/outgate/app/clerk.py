@@ -5,6 +5,7 @@ the database. Mail does not pass here: when the clerk or the database is away, t
 """
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -23,6 +24,7 @@ NICENESS: Final = 5  # mail comes first: events may be late, and what people see
 
 
 async def _serve(configuration: Configuration, log: LogFile) -> None:
+    from outgate.app.clerk_events import remove_remains  # noqa: PLC0415 - its models need Django set up
     from outgate.app.clerk_service import Clerk, ClerkSettings  # noqa: PLC0415 - its models need Django set up
 
     workers = configuration.state_directory / "workers"
@@ -30,13 +32,19 @@ async def _serve(configuration: Configuration, log: LogFile) -> None:
     def event_logs() -> Iterable[tuple[str, Path]]:
         """Also of workers that are no more, as long as their directories are there."""
         for directory in sorted(workers.glob("*/spool/events")):
-            yield f"{configuration.node}/{directory.parts[-3]}", directory
+            if (number := directory.parts[-3]).isdecimal():
+                yield f"{configuration.node}/{number}", directory
 
+    with contextlib.suppress(OSError):  # they are in nobody's way
+        remove_remains(workers)
     stop = asyncio.Event()
     on_end(asyncio.get_running_loop(), stop.set)
-    clerk = Clerk(ClerkSettings(configuration.clerk_socket, event_logs), log)
+    settings = ClerkSettings(
+        configuration.clerk_socket, event_logs, node=configuration.node, configuration=configuration
+    )
+    clerk = Clerk(settings, log)
 
-    def answer(question: Question) -> Answer:
+    async def answer(question: Question) -> Answer:
         if isinstance(question, Statistics):
             return Measured(clerk.statistics())
         return Failed("the clerk has no queue: ask a worker")
@@ -51,7 +59,7 @@ async def _serve(configuration: Configuration, log: LogFile) -> None:
 
 def main() -> None:
     configuration = read_orders().configuration
-    log = LogFile(configuration.log_path, "clerk")
+    log = LogFile(configuration.log_path, "clerk", rotation=configuration.log_rotation)
     start_django(
         state=configuration.state_directory,
         database=configuration.database_address,

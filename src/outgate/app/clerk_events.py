@@ -1,17 +1,23 @@
 """Ships the workers' event logs into the tracker."""
 
+import os
+import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
-from outgate.contract.events import Event, decode_event
+from outgate.contract.events import MessageEvent, SenderLocked, decode_event
+from outgate.mail.encoding import UNDECODABLE
+from outgate.portal.limits.services import record_locks
 from outgate.portal.tracker.recording import record_events
 from outgate.portal.tracker.selectors import BEGINNING, shipping_cursor
+from outgate.portal.tracker.services import forget_log
+from outgate.spool.directory import lock_if_drained
 from outgate.spool.event_log import forget_events, read_events
 
+GONE: Final = ".gone"  # behind the number of a worker whose directory is being removed
 BATCH_OCTETS: Final = 256 * 1024  # about a thousand events: the database thread is free again soon
 
 
@@ -38,20 +44,59 @@ def ship_batch(log: str, directory: Path, shipped: Shipped) -> bool:
     cursor = shipping_cursor(log)
     files = sorted(directory.glob("*.events"))
     shipped.lag_octets[log] = max(0, sum(file.stat().st_size for file in files) - cursor[1])
-    if files and files[-1].name < f"{cursor[0]:016}":
-        cursor = BEGINNING  # somebody removed the spool: its log counts from the start again
+    if files and _is_of_another_log(cursor, files):
+        cursor = BEGINNING  # somebody removed the spool, or brought back an old database: read again what is known
     bodies, end = read_events(directory, cursor, BATCH_OCTETS, report_damage=shipped.count_unreadable)
     if end == cursor:
         shipped.lag_seconds[log] = 0.0
+        take_away_drained(log, directory.parent)
         return False
-    events: list[Event] = []
+    events: list[MessageEvent] = []
+    locks: list[SenderLocked] = []
     for body in bodies:
         try:
-            events.append(decode_event(body))
-        except msgspec.MsgspecError:
+            event = decode_event(body)
+            if isinstance(event, SenderLocked):
+                locks.append(event)
+            else:
+                events.append(event)
+        except UNDECODABLE:
             shipped.count_unreadable()  # of a later version, or damaged: it must not stop those behind it
+    record_locks(locks)  # before the log is marked as read: recorded again, they change nothing
     shipped.unreadable += record_events(events, log=log, cursor=end)
-    shipped.events += len(events)
+    shipped.events += len(events) + len(locks)
     shipped.lag_seconds[log] = max(0.0, time.time() - events[-1].at) if events else 0.0
     forget_events(directory, end)
     return True
+
+
+def _is_of_another_log(cursor: tuple[int, int], files: Sequence[Path]) -> bool:
+    """Does it point behind the last file, or behind the end of its own? files: by number."""
+    number = f"{cursor[0]:016}"
+    return files[-1].name < number or any(
+        file.name.startswith(number) and file.stat().st_size < cursor[1] for file in files
+    )
+
+
+def take_away_drained(log: str, spool: Path) -> None:
+    """Remove the directory of a worker that is gone, if its spool was worked off for good (see `adoption`). Blocking.
+
+    All its events must have been recorded. A worker that takes the directory up again meanwhile has the lock, or finds
+    nothing and begins anew. Raises: django.db.Error, OSError; call again.
+    """
+    lock = lock_if_drained(spool)
+    if lock is None:
+        return
+    try:
+        forget_log(log)  # before the files: a new log of this name counts from the start again
+        gone = spool.parent.with_name(f"{spool.parent.name}{GONE}")
+        spool.parent.rename(gone)
+        shutil.rmtree(gone)
+    finally:
+        os.close(lock)
+
+
+def remove_remains(workers: Path) -> None:
+    """What a crash left of `take_away_drained`. Raises: OSError."""
+    for gone in workers.glob(f"*{GONE}"):
+        shutil.rmtree(gone)

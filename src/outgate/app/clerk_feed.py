@@ -13,12 +13,14 @@ from typing import Final
 
 import msgspec
 
+from outgate.app.clerk_counts import CountBook
 from outgate.app.clerk_database import DatabaseAway, DatabaseThread
 from outgate.app.log import Log
 from outgate.contract.policy import FORMAT
 from outgate.contract.wire import (
     Acknowledge,
     CommandDone,
+    CountsUsed,
     Current,
     Follow,
     FrameReader,
@@ -45,6 +47,7 @@ class FeedView:
 
     database: DatabaseThread
     log: Log
+    book: CountBook = field(default_factory=lambda: CountBook(""))
     head: Head = NOTHING_YET
     newest_command: int = 0
     looked_at: float = float("-inf")
@@ -75,6 +78,7 @@ class Conversation:
         self._commands_seen = 0  # the newest number when we last looked for commands
         self._told = -1  # the revision of our last `Current`
         self._told_at = float("-inf")
+        self._counts_told = 0  # version of the book
         self._came_at = float("inf")
         self._written_at = float("-inf")
         # A worker acts for seconds on the word that it is current: so that word must not wait in a buffer of ours.
@@ -101,6 +105,8 @@ class Conversation:
                     return
                 elif isinstance(message, Acknowledge):
                     await self._heard(message)
+                elif isinstance(message, CountsUsed):
+                    await self._count(message)
                 else:
                     await self._done(message)
         except (OSError, WireError) as error:
@@ -162,6 +168,15 @@ class Conversation:
             self._commands_sent = min(self._commands_sent, report.number - 1)
             self._commands_seen = 0
 
+    async def _count(self, used: CountsUsed) -> None:
+        """Answered at once, from memory: the worker may be waiting for room. The other workers are told too."""
+        view = self._view
+        view.book.workers = max(view.book.workers, sum(bool(each.worker) for each in view.conversations))
+        await self._send(frame(view.book.told(used.number, view.book.add(used.counts))))
+        for conversation in view.conversations:
+            if conversation is not self:
+                conversation.wake.set()
+
     # Down
 
     async def _tell(self) -> None:
@@ -170,6 +185,7 @@ class Conversation:
             await self.wake.wait()
             self.wake.clear()
             try:
+                await self._tell_counts()
                 await self._tell_documents()
                 await self._tell_commands()
                 await self._tell_current()
@@ -177,6 +193,14 @@ class Conversation:
                 self._view.log.write("feed-stopped", worker=self.worker, error=str(error))
             except OSError:
                 return  # the reading side sees it too, and ends the conversation
+
+    async def _tell_counts(self) -> None:
+        book = self._view.book
+        if book.version == self._counts_told:
+            return
+        version, self._counts_told = self._counts_told, book.version
+        for told in book.since(version):
+            await self._send(frame(told))
 
     async def _tell_documents(self) -> None:
         view = self._view

@@ -11,13 +11,19 @@ from typing import Final
 
 import psycopg
 
+from outgate.app.clerk_counts import WRITE_SECONDS, CountBook
 from outgate.app.clerk_database import DatabaseAway, DatabaseThread
 from outgate.app.clerk_events import Shipped, ship_batch
 from outgate.app.clerk_feed import Conversation, FeedView
+from outgate.app.clerk_providers import ProviderLoop
+from outgate.app.clerk_spf import SpfLoop
+from outgate.app.configuration import Configuration
 from outgate.app.log import Log
+from outgate.portal.api.idempotency import forget_old as forget_old_answers
 from outgate.portal.feed import selectors, services
 from outgate.portal.feed.listening import can_listen, wake_ups
-from outgate.portal.feed.selectors import Head
+from outgate.portal.feed.selectors import Head, live_workers
+from outgate.portal.limits.services import forget_old as forget_old_limits
 from outgate.portal.outbound.activation import finish_activations
 from outgate.portal.start import migrate
 from outgate.portal.tracker.services import prune
@@ -36,11 +42,15 @@ EVENT_DAYS_DEFAULT: Final = 90
 @dataclass(frozen=True, slots=True)
 class ClerkSettings:
     """socket: where the workers come to. event_logs: name and directory of each worker's event log, asked for at every
-    round, since workers may come and go. event_days: age at which the tracker forgets a message."""
+    round, since workers may come and go. event_days: age at which the tracker forgets a message. node: this one.
+    configuration: how the providers' networks are refreshed and SPF records are looked at; without it nobody does.
+    """
 
     socket: Path
     event_logs: Callable[[], Iterable[tuple[str, Path]]]
     event_days: int = EVENT_DAYS_DEFAULT
+    node: str = ""
+    configuration: Configuration | None = None
 
 
 class Clerk:
@@ -51,7 +61,12 @@ class Clerk:
         self._settings = settings
         self._log = log
         self._database = DatabaseThread()
-        self._view = FeedView(self._database, log)
+        self._book = CountBook(settings.node)
+        self._view = FeedView(self._database, log, self._book)
+        self._providers = (
+            ProviderLoop(settings.configuration, self._database, log) if settings.configuration is not None else None
+        )
+        self._spf = SpfLoop(settings.configuration, self._database, log) if settings.configuration is not None else None
         self._shipped = Shipped()
         self._is_migrated = asyncio.Event()
         self._is_database_up = False
@@ -62,12 +77,22 @@ class Clerk:
         server = await self._open()
         try:
             async with asyncio.TaskGroup() as group:
-                loops = [group.create_task(loop) for loop in (self._look(), self._listen(), self._prune())]
+                coroutines = (
+                    self._look(),
+                    self._listen(),
+                    self._prune(),
+                    self._exchange_counts(),
+                    self._look_after_providers(),
+                    self._look_at_spf(),
+                )
+                loops = [group.create_task(loop) for loop in coroutines]
                 shipping = group.create_task(self._ship(stop))
                 await stop.wait()
                 await asyncio.wait([shipping], timeout=SHIP_LAST_SECONDS)
                 for task in (*loops, shipping):
                     task.cancel()
+                with contextlib.suppress(DatabaseAway):
+                    await self._book.write(self._database)
         finally:
             server.close()
             for conversation in tuple(self._view.conversations):
@@ -89,6 +114,7 @@ class Clerk:
             "outgate_clerk_events_unreadable": float(self._shipped.unreadable),
             "outgate_clerk_event_lag_seconds": max(self._shipped.lag_seconds.values(), default=0.0),
             "outgate_clerk_event_lag_octets": float(sum(self._shipped.lag_octets.values())),
+            **(self._providers.statistics() if self._providers is not None else {}),
         }
 
     # The workers
@@ -166,12 +192,26 @@ class Clerk:
             if has_failed or not has_more:
                 await _wait(stop, pause)
 
+    async def _exchange_counts(self) -> None:
+        """With the database, and through it with the other nodes."""
+        await self._is_migrated.wait()
+        while True:
+            try:
+                await self._book.exchange(self._database)
+                live = await self._database.run(live_workers, datetime.now(UTC))
+                self._book.workers = max(len(live), len(self._view.conversations), 1)
+            except DatabaseAway as error:
+                self._log.write("counting-failed", error=str(error))
+            await asyncio.sleep(WRITE_SECONDS)
+
     async def _prune(self) -> None:
         await self._is_migrated.wait()
         while True:
             now = datetime.now(UTC)
             try:
                 await self._database.run(services.forget_old, now=now)
+                await self._database.run(forget_old_limits, now=now)
+                await self._database.run(forget_old_answers, now=now)
                 before = now - timedelta(days=self._settings.event_days)
                 while pruned := await self._database.run(prune, before=before):
                     self._log.write("messages-pruned", messages=pruned)
@@ -179,6 +219,16 @@ class Clerk:
             except DatabaseAway as error:
                 self._log.write("pruning-failed", error=str(error))
             await asyncio.sleep(PRUNE_SECONDS)
+
+    async def _look_after_providers(self) -> None:
+        await self._is_migrated.wait()
+        if self._providers is not None:
+            await self._providers.run()
+
+    async def _look_at_spf(self) -> None:
+        await self._is_migrated.wait()
+        if self._spf is not None:
+            await self._spf.run()
 
 
 def _look_into_database() -> tuple[Head, int]:

@@ -10,9 +10,12 @@ from typing import Annotated
 import typer
 
 from outgate import __version__
-from outgate.app.commands import customer, queue, user
+from outgate.app.commands import audit, customer, providers, queue, sender, tenant, user
+from outgate.app.commands.backup import backup, restore
 from outgate.app.commands.send import send
 from outgate.app.commands.settings import settings_of
+from outgate.app.commands.spf import spf
+from outgate.app.commands.trace import trace
 from outgate.app.configuration import DEFAULT_PATH, PATH_VARIABLE, Configuration, ConfigurationError
 
 app = typer.Typer(
@@ -23,8 +26,16 @@ app = typer.Typer(
 )
 app.add_typer(queue.app, name="queue")
 app.add_typer(customer.app, name="customer")
+app.add_typer(tenant.app, name="tenant")
 app.add_typer(user.app, name="user")
+app.add_typer(providers.app, name="providers")
+app.add_typer(sender.app, name="sender")
+app.add_typer(audit.app, name="audit")
 app.command()(send)
+app.command()(trace)
+app.command()(spf)
+app.command()(backup)
+app.command()(restore)
 
 
 @app.callback()
@@ -56,8 +67,17 @@ def up(
 
 @app.command("check-configuration")
 def check_configuration(context: typer.Context) -> None:
-    """Read the settings file and say whether it is good."""
+    """Read the settings file, try what it names as the account that it names, and say whether it is good."""
+    from outgate.app.account import become_account  # noqa: PLC0415 - with TLS, which the other commands do not need
+    from outgate.app.preflight import check  # noqa: PLC0415
+
     configuration: Configuration = settings_of(context)
+    try:
+        become_account(configuration)
+        check(configuration)
+    except ConfigurationError as error:
+        print(f"outgate: {error}", file=sys.stderr)
+        raise typer.Exit(2) from error
     listeners = ", ".join(f"{listener.address}:{listener.port}" for listener in configuration.listeners)
     print(f"The settings are good: {configuration.host_name} listens on {listeners}, state in {configuration.state}")
 

@@ -10,15 +10,18 @@ import tomllib
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, Struct
 
+from outgate.app.log_rotation import Rotation
 from outgate.mail.address import AddressError, ForwardPath, canonical_domain
 
 PATH_VARIABLE: Final = "OUTGATE_CONFIG"
 DEFAULT_PATH: Final = Path("/etc/outgate/outgate.toml")
 SEGMENT_STEP: Final = 4_096  # octets: a block of the disk
+SECRET_KEY_MIN: Final = 32  # characters, as `portal.secret_key` wants them
 SOCKET_PATH_MAX: Final = 107  # octets, unix(7): sun_path without its final NUL
 SIZE_DEFAULT: Final = 157_286_400  # octets, 150 MiB: what Exchange Online may send (SIZE 157286400)
 
@@ -67,15 +70,28 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     connections_per_address: Annotated[
         Positive, Meta(description="Of these, from one address that is a declared source")
     ] = 1_000
+    stranger_connections: Annotated[
+        Positive,
+        Meta(description="Of these, from all addresses that are no declared source, and never more than half"),
+    ] = 1_000
     connections_per_stranger: Annotated[
-        Positive, Meta(description="Of these, from one address that is no declared source")
+        Positive,
+        Meta(description="Of these, from one address that is no declared source, or one IPv6 network of 64 bits"),
     ] = 20
     idle_seconds: Annotated[
-        Seconds, Meta(description="Silence after which a connection is closed with 421; RFC 5321 demands 300")
+        Seconds,
+        Meta(
+            description="Silence after which a connection is closed with 421, and time for a command to be complete; "
+            "RFC 5321 demands 300. Content must bring 200 octets a second on average of twice that time"
+        ),
     ] = 300.0
     stranger_idle_seconds: Annotated[
         Seconds, Meta(description="The same for an address that is no declared source")
     ] = 30.0
+    stranger_session_seconds: Annotated[
+        Seconds,
+        Meta(description="Time after which a connection from such an address is closed with 421, whatever it does"),
+    ] = 300.0
     errors: Annotated[Positive, Meta(description="Commands in error in one connection; more get 421")] = 20
     hops: Annotated[
         Positive, Meta(description="Received fields from which on a message is taken to be in a loop (RFC 5321 6.3)")
@@ -105,6 +121,13 @@ class Delivery(Struct, frozen=True, forbid_unknown_fields=True):
     destination_connections: Annotated[Positive, Meta(description="Connections to one next hop at a time")] = 20
     connections: Annotated[Positive, Meta(description="Connections to all next hops at a time")] = 500
     connect_seconds: Annotated[Seconds, Meta(description="Time for one TCP connection to come about")] = 30.0
+    reply_seconds: Annotated[
+        Seconds,
+        Meta(
+            description="Longest wait for a reply of a next hop; most waits are shorter (RFC 5321 4.5.3.2). Less than "
+            "600 may deliver a message twice to a next hop that is slow to say that it has it"
+        ),
+    ] = 600.0
     idle_seconds: Annotated[Seconds, Meta(description="How long an unused connection is kept for the next message")] = (
         5.0
     )
@@ -129,6 +152,107 @@ class Health(Struct, frozen=True, forbid_unknown_fields=True):
     port: Annotated[int, Meta(ge=0, le=65535, description="TCP port; 0 takes any free one")] = 9465
 
 
+class Scanning(Struct, frozen=True, forbid_unknown_fields=True):
+    """The built-in scanners, for customers whose policy asks for them."""
+
+    processes: Annotated[
+        int,
+        Meta(ge=1, le=64, description="Scanner processes of each worker, started when the first message needs one"),
+    ] = 2
+
+
+class Providers(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the addresses of Microsoft 365 and Google come from. Lists come with Outgate; these are newer."""
+
+    refresh: Annotated[
+        bool,
+        Meta(description="Ask the sources for changes? `outgate providers refresh` asks them also where this is off"),
+    ] = True
+    microsoft_url: Annotated[
+        str, Meta(description="Microsoft's web service of addresses, or one that speaks like it; https only")
+    ] = "https://endpoints.office.com"
+    ca_file: Annotated[
+        str, Meta(description="PEM file of trusted authorities for Microsoft's services; empty: the system's")
+    ] = ""
+    google_name: Annotated[str, Meta(description="Name whose SPF record lists Google's addresses")] = "_spf.google.com"
+    nameservers: Annotated[
+        tuple[str, ...],
+        Meta(description="DNS servers for that, `address` or `address:port`; empty: those of `[delivery]`"),
+    ] = ()
+    openid_url: Annotated[
+        str,
+        Meta(
+            description="Microsoft's service that says which tenant a domain is of, asked by `outgate tenant look-up` "
+            "and the portal; https only"
+        ),
+    ] = "https://login.microsoftonline.com"
+
+
+class Spf(Struct, frozen=True, forbid_unknown_fields=True):
+    """The SPF records of customers' domains. The name servers of `[delivery]` are asked."""
+
+    recheck: Annotated[
+        bool,
+        Meta(
+            description="Look at the record of every proven domain of customers with outbound at least once a day? "
+            "People can have one looked at also where this is off"
+        ),
+    ] = True
+
+
+class OpenId(Struct, frozen=True, forbid_unknown_fields=True):
+    """One OpenID Connect provider that people may sign in with. It names a person; what the person may do is ours."""
+
+    name: Annotated[str, Meta(min_length=1, description="Name on the button, such as `Microsoft`")]
+    server: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            description="Issuer, such as `https://accounts.google.com` or "
+            "`https://login.microsoftonline.com/TENANT-ID/v2.0`",
+        ),
+    ]
+    client_id: Annotated[str, Meta(min_length=1, description="Our id at the provider")]
+    client_secret_file: Annotated[str, Meta(min_length=1, description="File with our secret at the provider")]
+    trust_addresses: Annotated[
+        bool,
+        Meta(
+            description="Take the provider's word for addresses that it does not call verified? Only for one where "
+            "nobody else can enter yours, such as a single Microsoft tenant of your own"
+        ),
+    ] = False
+
+
+class Portal(Struct, frozen=True, forbid_unknown_fields=True):
+    """The portal's web server. Keep it on loopback behind a proxy that speaks TLS, and name the proxy."""
+
+    address: Annotated[str, Meta(description="IP address to listen on; empty: no portal")] = "127.0.0.1"
+    port: Annotated[Port, Meta(description="TCP port")] = 8025
+    public_url: Annotated[
+        str,
+        Meta(
+            description="What people enter in the browser, such as `https://portal.example.com`; cookies go over TLS "
+            "only if this is https, and links in letters need it. Empty: `http://` with address and port, no links"
+        ),
+    ] = ""
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        Meta(description="Networks whose `X-Forwarded-For` is believed; the caller's address counts for lock-outs"),
+    ] = ()
+    hsts_seconds: Annotated[
+        int, Meta(ge=0, description="How long browsers insist on TLS for this host; only with an https `public_url`")
+    ] = 0
+    secret_key_file: Annotated[
+        str,
+        Meta(
+            description="File with at least 32 random characters that sign sessions and seal second factors: the same "
+            "on all nodes that share a database. Empty: made in the state directory, which does for one node"
+        ),
+    ] = ""
+    threads: Annotated[int, Meta(ge=1, le=64, description="Requests worked on at a time")] = 8
+    openid: Annotated[tuple[OpenId, ...], Meta(description="Providers of OpenID Connect")] = ()
+
+
 class Configuration(Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file."""
 
@@ -146,18 +270,34 @@ class Configuration(Struct, frozen=True, forbid_unknown_fields=True):
     log: Annotated[
         str, Meta(description="File for the log, one JSON object a line; `-` is standard output; empty: log/ in state")
     ] = ""
+    log_file_octets: Annotated[
+        int, Meta(ge=0, description="Size from which on the log is put aside as outgate.log.1; 0: never, for logrotate")
+    ] = 104_857_600
+    log_files_kept: Annotated[Positive, Meta(description="How many of these are kept; the oldest is dropped")] = 10
     allow_private_sources: Annotated[
         bool, Meta(description="May customers declare private and loopback addresses as sources? For laboratories")
     ] = False
     postmaster: Annotated[
         str, Meta(description="Mailbox that mail for our own postmaster is sent on to (RFC 5321 4.5.1)")
     ] = ""
+    drain_seconds: Annotated[
+        float,
+        Meta(
+            ge=0,
+            description="At SIGTERM, time for messages that are being received or delivered to end; what is cut then "
+            "is sent again by its sender, or from the spool",
+        ),
+    ] = 30.0
     listeners: Annotated[tuple[Listener, ...], Meta(min_length=1)] = (Listener(),)
     tls: Tls = msgspec.field(default_factory=Tls)
     limits: Limits = msgspec.field(default_factory=Limits)
     delivery: Delivery = msgspec.field(default_factory=Delivery)
     spool: Spool = msgspec.field(default_factory=Spool)
     health: Health = msgspec.field(default_factory=Health)
+    providers: Providers = msgspec.field(default_factory=Providers)
+    scanning: Scanning = msgspec.field(default_factory=Scanning)
+    spf: Spf = msgspec.field(default_factory=Spf)
+    portal: Portal = msgspec.field(default_factory=Portal)
 
     # What follows from the settings; paths of everything that the processes share.
 
@@ -187,11 +327,30 @@ class Configuration(Struct, frozen=True, forbid_unknown_fields=True):
         return self.state_directory / "run" / f"worker-{number}.sock"
 
     @property
+    def portal_url(self) -> str:
+        """What people enter in the browser, without a slash at the end; empty without a portal."""
+        portal = self.portal
+        host = f"[{portal.address}]" if ":" in portal.address else portal.address
+        return portal.public_url.rstrip("/") or (f"http://{host}:{portal.port}" if portal.address else "")
+
+    @property
     def log_path(self) -> Path | None:
         """None is standard output."""
         if self.log == "-":
             return None
         return Path(self.log) if self.log else self.state_directory / "log" / "outgate.log"
+
+    @property
+    def log_rotation(self) -> Rotation | None:
+        return Rotation(self.log_file_octets, self.log_files_kept) if self.log_file_octets else None
+
+
+def settings_path(path: Path | None = None) -> Path | None:
+    """Where the settings stand: `path`, or what OUTGATE_CONFIG names, or the default if it is there; else None."""
+    named = os.environ.get(PATH_VARIABLE)
+    if path is not None or named:
+        return path or Path(named or "")
+    return DEFAULT_PATH if DEFAULT_PATH.exists() else None
 
 
 def load(path: Path | None = None) -> Configuration:
@@ -199,15 +358,15 @@ def load(path: Path | None = None) -> Configuration:
 
     Raises: ConfigurationError.
     """
+    path = settings_path(path)
     if path is None:
-        named = os.environ.get(PATH_VARIABLE)
-        path = Path(named) if named else DEFAULT_PATH
-        if not named and not path.exists():
-            return complete(Configuration())
+        return complete(Configuration())
     try:
         table = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
-        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from error
+        raise ConfigurationError(
+            f"{path}: cannot be read: {error.strerror}; --config or {PATH_VARIABLE} names another file"
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: is not TOML: {error}") from error
     return complete(parse(table, str(path)))
@@ -257,6 +416,11 @@ SECTIONS: Final[dict[str, type[Struct]]] = {
     "delivery": Delivery,
     "spool": Spool,
     "health": Health,
+    "providers": Providers,
+    "scanning": Scanning,
+    "spf": Spf,
+    "portal": Portal,
+    "portal.openid": OpenId,
 }
 
 
@@ -286,11 +450,18 @@ def check_meaning(configuration: Configuration, origin: str) -> None:
         ("tls.certificate", configuration.tls.certificate),
         ("tls.key", configuration.tls.key),
         ("delivery.ca_file", configuration.delivery.ca_file),
+        ("providers.ca_file", configuration.providers.ca_file),
     ):
         if path and not Path(path).is_file():
             raise ConfigurationError(f"{origin}: {key}: there is no file {path}")
-    for server in configuration.delivery.nameservers:
-        _check_name_server(server, origin)
+    for section, servers in (
+        ("delivery", configuration.delivery.nameservers),
+        ("providers", configuration.providers.nameservers),
+    ):
+        for server in servers:
+            _check_name_server(server, section, origin)
+    _check_providers(configuration.providers, origin)
+    _check_portal(configuration.portal, origin)
     for index, listener in enumerate(configuration.listeners):
         try:
             ip_address(listener.address)
@@ -308,7 +479,64 @@ def check_meaning(configuration: Configuration, origin: str) -> None:
                 ) from error
 
 
-def _check_name_server(text: str, origin: str) -> None:
+def _check_portal(portal: Portal, origin: str) -> None:
+    try:
+        ip_address(portal.address or "::1")
+    except ValueError as error:
+        raise ConfigurationError(f"{origin}: portal.address: {portal.address!r} is not an IP address") from error
+    for proxy in portal.trusted_proxies:
+        try:
+            ip_network(proxy)
+        except ValueError as error:
+            raise ConfigurationError(f"{origin}: portal.trusted_proxies: {proxy!r} is no network: {error}") from error
+    url = urlsplit(portal.public_url)
+    if portal.public_url and (url.scheme not in ("http", "https") or not url.hostname or url.path.strip("/")):
+        raise ConfigurationError(
+            f"{origin}: portal.public_url: {portal.public_url!r} is not the address of a site; write one without a "
+            "path, such as https://portal.example.com"
+        )
+    if portal.secret_key_file:
+        _check_secret_key(Path(portal.secret_key_file), origin)
+    for provider in portal.openid:
+        if not Path(provider.client_secret_file).is_file():
+            raise ConfigurationError(
+                f"{origin}: portal.openid.client_secret_file: there is no file {provider.client_secret_file}"
+            )
+        if not provider.server.startswith("https://"):
+            raise ConfigurationError(
+                f"{origin}: portal.openid.server: {provider.server!r} does not begin with https://"
+            )
+
+
+def _check_secret_key(path: Path, origin: str) -> None:
+    try:
+        length = len(path.read_text("utf-8").strip())
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{origin}: portal.secret_key_file: {path} cannot be read: {error}") from error
+    if length < SECRET_KEY_MIN:
+        raise ConfigurationError(
+            f"{origin}: portal.secret_key_file: {path} holds {length} characters; write at least {SECRET_KEY_MIN} "
+            "random ones into it"
+        )
+
+
+def _check_providers(providers: Providers, origin: str) -> None:
+    for key, value, example in (
+        ("microsoft_url", providers.microsoft_url, "https://endpoints.office.com"),
+        ("openid_url", providers.openid_url, "https://login.microsoftonline.com"),
+    ):
+        try:
+            url = urlsplit(value)
+            is_good = url.scheme == "https" and bool(url.hostname) and not url.query and url.port != 0
+        except ValueError:
+            is_good = False
+        if not is_good:
+            raise ConfigurationError(f"{origin}: providers.{key}: {value!r} is not a URL such as {example}")
+    if "." not in providers.google_name.strip("."):
+        raise ConfigurationError(f"{origin}: providers.google_name: {providers.google_name!r} is not a domain name")
+
+
+def _check_name_server(text: str, section: str, origin: str) -> None:
     """`address`, `address:port` or `[v6 address]:port`."""
     address, port = text, "53"
     try:
@@ -322,6 +550,6 @@ def _check_name_server(text: str, origin: str) -> None:
             raise ValueError(port)
     except ValueError as error:
         raise ConfigurationError(
-            f"{origin}: delivery.nameservers: {text!r} is not an address with or without a port, "
+            f"{origin}: {section}.nameservers: {text!r} is not an address with or without a port, "
             "such as 192.0.2.53 or 127.0.0.1:5353"
         ) from error

@@ -19,6 +19,9 @@ from outgate.app.configuration import (
     Health,
     Limits,
     Listener,
+    Portal,
+    Providers,
+    Spf,
     Spool,
     check_meaning,
     complete,
@@ -27,7 +30,16 @@ from outgate.app.configuration import (
 SMTP_PORT: Final = 2525
 HEALTH_PORT: Final = 9465
 RECEIVER_PORT: Final = 2626
+PORTAL_PORT: Final = 8025
 ADDRESS: Final = "127.0.0.1"
+
+
+class SignIn(msgspec.Struct, frozen=True):
+    """What somebody signs in with. role: in words."""
+
+    role: str
+    email: str
+    password: str
 
 
 def demo_configuration(state: Path) -> tuple[Configuration, int]:
@@ -42,6 +54,11 @@ def demo_configuration(state: Path) -> tuple[Configuration, int]:
         delivery=Delivery(allow_private_next_hops=True),
         spool=Spool(segment_octets=16 * 1024 * 1024),
         health=Health(ADDRESS, _free_port(HEALTH_PORT)),
+        # A demonstration asks nobody outside of this machine, unless somebody presses a button for it.
+        providers=Providers(refresh=False),
+        spf=Spf(recheck=False),
+        # By name: browsers take passkeys for localhost, not for an address.
+        portal=Portal(ADDRESS, portal_port := _free_port(PORTAL_PORT), f"http://localhost:{portal_port}"),
     )
     try:
         check_meaning(configuration, str(state))
@@ -104,18 +121,40 @@ def apply_customers(state: Path, receiver_port: int) -> None:
             raise ConfigurationError(f"{path}: the sample customer was not taken: {done.stderr.strip() or done.stdout}")
 
 
-def welcome(state: Path, smtp_port: int, receiver_port: int, health_port: int) -> str:
+def add_people(state: Path) -> list[SignIn]:
+    """One for each role, who may sign in to the portal; made once and kept. Blocking. Raises: ConfigurationError."""
+    done = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-m", "outgate.app.demo_people", str(settings_path(state))],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise ConfigurationError(f"{state}: the people of the sample customers were not made: {done.stderr.strip()}")
+    return msgspec.json.decode(done.stdout, type=list[SignIn])
+
+
+def welcome(
+    state: Path, smtp_port: int, receiver_port: int, health_port: int, portal_url: str, people: list[SignIn]
+) -> str:
     """What a newcomer reads when everything runs."""
     outgate = Path(sys.executable).parent / "outgate"
     shown = _shown(outgate)
     config = _shown(settings_path(state))
+    width = max(len(person.email) for person in people)
+    rows = "\n".join(f"  {person.email:<{width}}  {person.password}  {person.role}" for person in people)
     return f"""
 Outgate is running.
 
+  Portal              {portal_url}
   SMTP listens on     {ADDRESS} port {smtp_port}
   Health and metrics  http://{ADDRESS}:{health_port}/healthz and /metrics
   Sample receiver     {ADDRESS} port {receiver_port} (stands for the Internet; prints here what arrives)
   Sample customers    alpha.example and beta.example, which may send from this machine
+
+Sign in to the portal with an address and its password. Staff sets up a second factor first.
+
+{rows}
 
 Send a first message: copy this line into another terminal, and watch it arrive here.
 

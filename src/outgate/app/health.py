@@ -3,6 +3,7 @@
 Runs in the supervisor, in a thread, and asks each worker over its control socket when it is asked itself.
 """
 
+import http.client
 import json
 import threading
 from collections.abc import Iterable, Iterator
@@ -14,14 +15,14 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from outgate.app.configuration import ConfigurationError
+from outgate.app.measuring import measure_clerk, measure_workers
 from outgate.app.metrics import METRICS, MetricKind, split_labels
-from outgate.contract.wire import Measured, Statistics
-from outgate.net.control import NobodyAnswers, ask
 
 if TYPE_CHECKING:
     from outgate.app.supervisor import Supervisor
 
-ASK_SECONDS: Final = 2.0
+PORTAL_SECONDS: Final = 2.0  # to wait for the portal's answer
+PORTAL_PATH: Final = "/alive"
 
 
 class _Quiet(WSGIRequestHandler):
@@ -67,7 +68,7 @@ class HealthServer:
 
     def _health(self, start_response: Any) -> bytes:
         workers = {}
-        for number, values in measure_workers(self._supervisor):
+        for number, values in measure_workers(self._supervisor.configuration):
             workers[str(number)] = (
                 "does not answer"
                 if values is None
@@ -78,33 +79,29 @@ class HealthServer:
                 else "good"
             )
         is_good = all(state == "good" for state in workers.values())
-        body = json.dumps({"status": "good" if is_good else "bad", "workers": workers}) + "\n"
+        # The portal decides nothing: mail goes on without it.
+        state = {"status": "good" if is_good else "bad", "workers": workers, "portal": self._portal()}
+        body = json.dumps(state) + "\n"
         start_response(
             "200 OK" if is_good else "503 Service Unavailable",
             [("Content-Type", "application/json"), ("Cache-Control", "no-store")],
         )
         return body.encode()
 
-
-def measure_workers(supervisor: "Supervisor") -> Iterator[tuple[int, dict[str, float] | None]]:
-    """Each worker's number and values, None if it does not answer. Blocking."""
-    configuration = supervisor.configuration
-    for number in range(1, configuration.workers + 1):
+    def _portal(self) -> str:
+        """Does somebody answer at the portal's address?"""
+        portal = self._supervisor.configuration.portal
+        if not portal.address:
+            return "off"
+        connection = http.client.HTTPConnection(portal.address, portal.port, timeout=PORTAL_SECONDS)
         try:
-            answer = ask(configuration.control_socket(number), Statistics(), ASK_SECONDS)
-        except NobodyAnswers:
-            yield number, None
-            continue
-        yield number, answer.values if isinstance(answer, Measured) else None
-
-
-def measure_clerk(supervisor: "Supervisor") -> dict[str, float]:
-    """The clerk's values; only `outgate_clerk_up` if it does not answer. Blocking."""
-    try:
-        answer = ask(supervisor.configuration.clerk_control_socket, Statistics(), ASK_SECONDS)
-    except NobodyAnswers:
-        return {"outgate_clerk_up": 0.0}
-    return {"outgate_clerk_up": 1.0, **(answer.values if isinstance(answer, Measured) else {})}
+            connection.request("GET", PORTAL_PATH)
+            status = connection.getresponse().status
+        except (OSError, http.client.HTTPException):
+            return "does not answer"
+        finally:
+            connection.close()
+        return {200: "good", 503: "database is away"}.get(status, f"answers {status}")
 
 
 class _Processes(Collector):
@@ -119,7 +116,7 @@ class _Processes(Collector):
     def collect(self) -> Iterator[Metric]:
         families: dict[str, Metric] = {}
         up = GaugeMetricFamily("outgate_worker_up", METRICS["outgate_worker_up"].help, labels=["worker"])
-        for number, values in measure_workers(self._supervisor):
+        for number, values in measure_workers(self._supervisor.configuration):
             worker = str(number)
             up.add_metric([worker], 0.0 if values is None else 1.0)
             for name, value in sorted((values or {}).items()):
@@ -137,10 +134,14 @@ class _Processes(Collector):
         )
         for child in self._supervisor.children:
             restarts.add_metric([child.name], float(child.restarts))
-        for name, value in measure_clerk(self._supervisor).items():
-            if (metric := METRICS.get(name)) is not None:
+        clerks: dict[str, Metric] = {}
+        for name, value in measure_clerk(self._supervisor.configuration).items():
+            base, labels = split_labels(name)
+            if (metric := METRICS.get(base)) is not None:
                 kind = CounterMetricFamily if metric.kind is MetricKind.COUNTER else GaugeMetricFamily
-                yield kind(name, metric.help, value=value)
+                family = clerks.get(base) or clerks.setdefault(base, kind(base, metric.help, labels=list(labels)))
+                family.add_metric(list(labels.values()), value)  # type: ignore[attr-defined]
+        yield from clerks.values()
         yield up
         yield restarts
         yield from families.values()

@@ -4,6 +4,7 @@ Lines are collected and written by a thread of its own every `FLUSH_SECONDS`, so
 stops mail. A log that cannot be written is counted, never fatal. No content and no subject is ever logged.
 """
 
+import contextlib
 import os
 import sys
 import threading
@@ -14,7 +15,9 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-FLUSH_SECONDS: Final = 0.2
+from outgate.app.log_rotation import Rotation
+
+FLUSH_SECONDS: Final = 0.2  # between two writes: what a crash may cost the log
 PENDING_MAX: Final = 100_000  # lines in memory; beyond it lines are dropped and counted
 
 _encoder = msgspec.json.Encoder()
@@ -28,10 +31,18 @@ class Log(Protocol):
 
 class LogFile:
     """A log file (or standard output). The file is opened anew when it was moved away, so that rotation needs nothing
-    but a rename."""
+    but a rename: by `rotation`, or by logrotate."""
 
-    def __init__(self, path: Path | None, process: str, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        process: str,
+        now: Callable[[], float] = time.time,
+        *,
+        rotation: Rotation | None = None,
+    ) -> None:
         self._path = path
+        self._rotation = rotation
         self._process = process
         self._now = now
         self._lines: list[bytes] = []
@@ -68,7 +79,9 @@ class LogFile:
         while not self._is_closing:
             self._wake.wait(FLUSH_SECONDS)
             descriptor = self._flush(descriptor)
-        self._flush(descriptor)
+        descriptor = self._flush(descriptor)
+        if descriptor >= 0 and self._path is not None:
+            os.close(descriptor)
 
     def _flush(self, descriptor: int) -> int:
         lines = self._lines[:]  # copied and cut in two steps, each whole: what is appended between them stays
@@ -82,6 +95,10 @@ class LogFile:
                 data = data[os.write(descriptor, data) :]
         except OSError:
             self.dropped += len(lines)
+        else:
+            if self._rotation is not None and self._path is not None:
+                with contextlib.suppress(OSError):
+                    self._rotation.look_after(self._path, descriptor)
         return descriptor
 
     def _current(self, descriptor: int) -> int:
@@ -95,7 +112,9 @@ class LogFile:
                     return descriptor
             except OSError:
                 pass
-            os.close(descriptor)
         # Made with the first line and not before: by then the process has the account that it is to run as.
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        return os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+        fresh = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+        if descriptor >= 0:
+            os.close(descriptor)  # not sooner: were there no fresh one, its number would be somebody else's next
+        return fresh

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from outgate.contract.policy import FORMAT, PolicyItem
+from outgate.mail.encoding import UNDECODABLE
 
 _MAGIC: Final = b"OGPOLICY1"
 
@@ -47,6 +48,6 @@ def load(path: Path) -> tuple[tuple[PolicyItem, ...], int]:
         return (), 0
     try:
         copy = _decoder.decode(body)
-    except msgspec.MsgspecError:
+    except UNDECODABLE:
         return (), 0
     return (copy.items, copy.revision) if copy.format == FORMAT else ((), 0)

@@ -16,6 +16,7 @@ from outgate.contract.events import (
     MessageAccepted,
     MessageRefused,
     RecipientOutcome,
+    SenderLocked,
     encode_event,
 )
 from outgate.spool.interface import Spool
@@ -62,6 +63,14 @@ class Record:
                 forward_paths=event.forward_paths,
                 reason=event.reason,
                 reply=event.reply,
+            )
+        elif type(event) is SenderLocked:
+            self.log.write(
+                "sender-locked",
+                customer=event.customer_id,
+                mailbox=event.mailbox,
+                until=event.until,
+                reason=event.reason,
             )
 
     def _log_attempt(self, event: DeliveryAttempted) -> None:

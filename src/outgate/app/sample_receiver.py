@@ -6,6 +6,7 @@ It stands for the Internet, so that a newcomer sees a message come out at the ot
 import asyncio
 import ssl
 from dataclasses import dataclass, field
+from math import inf
 from typing import Final
 
 from outgate.app.child import on_end, read_orders
@@ -94,6 +95,9 @@ class _House:
 
     def idle_seconds(self, _conversation: Conversation) -> float:
         return 300.0
+
+    def session_seconds(self, _conversation: Conversation) -> float:
+        return inf
 
     def greeting_delay_seconds(self, _conversation: Conversation) -> float:
         return 0.0

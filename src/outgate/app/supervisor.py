@@ -1,4 +1,4 @@
-"""The supervisor: opens the ports, gives up its privileges, starts worker and clerk processes and keeps them alive.
+"""The supervisor: opens the ports, starts worker and clerk processes and keeps them alive.
 
 It touches no mail. A child that dies is started again, with a growing pause; when the supervisor ends, however that
 comes, its children end too (see `child`).
@@ -7,9 +7,7 @@ comes, its children end too (see `child`).
 import asyncio
 import contextlib
 import errno
-import grp
-import os
-import pwd
+import itertools
 import signal
 import socket
 import sys
@@ -17,23 +15,23 @@ import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 from outgate.app.child import Orders, write_orders
 from outgate.app.configuration import Configuration, ConfigurationError, Listener
 from outgate.app.log import Log
-from outgate.contract.wire import Statistics
-from outgate.net.control import NobodyAnswers, ask
+from outgate.app.measuring import measure_workers
 
-DRAIN_SECONDS: Final = 30.0  # for a worker to end what is under way; then it is killed, and its spool has the rest
-CLERK_SECONDS: Final = 10.0
-RESTART_FIRST_SECONDS: Final = 0.1
-RESTART_MAX_SECONDS: Final = 2.0
+FLUSH_SECONDS: Final = 10.0  # for a worker, beyond `drain_seconds`, to close its spool; killed then, it loses nothing
+CLERK_SECONDS: Final = 10.0  # for the clerk to record the last events; what is left is the next clerk's
+HURRY_SECONDS: Final = 2.0  # the same when somebody does not want to wait
+RESTART_FIRST_SECONDS: Final = 0.1  # before a child is started again; twice as long after each quick end,
+RESTART_MAX_SECONDS: Final = 2.0  # up to this
 STEADY_SECONDS: Final = 5.0  # a child that lived so long is started again at once
-READY_SECONDS: Final = 30.0
+READY_SECONDS: Final = 30.0  # for all workers to answer; then it is told which do not
+READY_PAUSE_SECONDS: Final = 0.05  # between two looks
 PORT_SECONDS: Final = 3.0  # that a port in use is asked for again
-PORT_PAUSE_SECONDS: Final = 0.1
+PORT_PAUSE_SECONDS: Final = 0.1  # between two tries
 
 
 @dataclass(slots=True)
@@ -56,36 +54,28 @@ class Supervisor:
     configuration: Configuration
     log: Log
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    is_hurried: bool = False
     listening: list[tuple[socket.socket, ...]] = field(default_factory=list)  # for each worker, one for each listener
     children: list[Child] = field(default_factory=list)
 
-    def open(self) -> None:
-        """Open the ports and drop privileges.
+    def open_ports(self) -> None:
+        """The one thing that may need root.
 
         Raises: ConfigurationError, naming the setting that asks for what cannot be had.
         """
         configuration = self.configuration
         for number in range(1, configuration.workers + 1):
             self.listening.append(tuple(self._listen(index, number) for index in range(len(configuration.listeners))))
-        if configuration.user and os.geteuid() == 0:
-            drop_privileges(configuration)
-        for directory in ("run", "workers", "log", "tls"):
-            path = configuration.state_directory / directory
-            try:
-                path.mkdir(parents=True, exist_ok=True, mode=0o750)
-            except OSError as error:
-                raise ConfigurationError(
-                    f"state: {path} cannot be made: {error.strerror}; name a directory that this account may write"
-                ) from error
 
     def addresses(self) -> list[tuple[str, int]]:
         """Where the listeners really listen."""
         return [listening.getsockname()[:2] for listening in self.listening[0]]
 
-    async def run(self, started: Callable[[], None] | None = None, extra: Sequence[Child] = ()) -> None:
-        """Run until `stopping` is set; then end all children: workers, clerk, and `extra` ones last.
+    async def run(self, started: Callable[[Sequence[int]], None], extra: Sequence[Child] = ()) -> None:
+        """Run until `stop`; then end all children: workers, clerk, and `extra` ones last.
 
-        started: called once in a thread, when all workers answer.
+        started: called once in a thread, when all workers answer, or after `READY_SECONDS` with those who do not: a
+        part of the service is better than none.
         """
         configuration = self.configuration
         clerk = Child("clerk", "outgate.app.clerk", Orders(configuration))
@@ -98,42 +88,61 @@ class Supervisor:
             )
             for number, sockets in enumerate(self.listening, 1)
         ]
-        self.children = [*extra, clerk, *workers]
+        self.children = [*extra, clerk, *self._portal(), *workers]
         keepers = {child.name: asyncio.create_task(self._keep(child)) for child in self.children}
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGHUP, self._reload)
-        if started is not None:
-            keepers["ready"] = asyncio.create_task(self._tell_when_ready(started))
+        keepers["ready"] = asyncio.create_task(self._tell_when_ready(started))
         await self.stopping.wait()
-        await asyncio.gather(*(self._end(worker, DRAIN_SECONDS) for worker in workers))
+        # As long as anybody holds them the ports take connections; ours would have nobody to answer.
+        for listening in itertools.chain.from_iterable(self.listening):
+            listening.close()
+        await asyncio.gather(*(self._end(worker, configuration.drain_seconds + FLUSH_SECONDS) for worker in workers))
         await self._end(clerk, CLERK_SECONDS)
-        await asyncio.gather(*(self._end(child, CLERK_SECONDS) for child in extra))
+        others = [child for child in self.children if child is not clerk and child not in workers]
+        await asyncio.gather(*(self._end(child, CLERK_SECONDS) for child in others))
+        await asyncio.wait(keepers.values(), timeout=CLERK_SECONDS)  # one may have started a child at the last moment
         for keeper in keepers.values():
             keeper.cancel()
         await asyncio.gather(*keepers.values(), return_exceptions=True)
 
-    def is_ready(self) -> bool:
-        """Do all workers answer? Blocking, for some milliseconds."""
-        try:
-            for number in range(1, self.configuration.workers + 1):
-                ask(self.configuration.control_socket(number), Statistics(), 2.0)
-        except NobodyAnswers:
-            return False
-        return True
+    def _portal(self) -> list[Child]:
+        if not self.configuration.portal.address:
+            return []
+        return [Child("portal", "outgate.app.portal_process", Orders(self.configuration))]
 
-    async def _tell_when_ready(self, started: Callable[[], None]) -> None:
+    def stop(self) -> None:
+        """End in good order; called again: at once. On the loop's thread."""
+        if self.stopping.is_set():
+            self.is_hurried = True
+            for child in self.children:
+                _signal(child, signal.SIGINT)
+        self.stopping.set()
+
+    def reload(self) -> None:
+        """Let the workers read their certificates again. On the loop's thread."""
+        for child in self.children:
+            if child.sockets:
+                _signal(child, signal.SIGHUP)
+
+    def silent_workers(self) -> list[int]:
+        """The numbers of those who do not answer. Blocking, for some milliseconds if all do."""
+        return [number for number, values in measure_workers(self.configuration) if values is None]
+
+    async def _tell_when_ready(self, started: Callable[[Sequence[int]], None]) -> None:
         end = time.monotonic() + READY_SECONDS
-        while time.monotonic() < end and not self.stopping.is_set():
-            if await asyncio.to_thread(self.is_ready):
-                await asyncio.to_thread(started)
+        while not self.stopping.is_set():
+            silent = await asyncio.to_thread(self.silent_workers)
+            if not silent or time.monotonic() > end:
+                await asyncio.to_thread(started, silent)
                 return
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(READY_PAUSE_SECONDS)
 
     async def _keep(self, child: Child) -> None:
         pause = RESTART_FIRST_SECONDS
         while not self.stopping.is_set():
             began = time.monotonic()
             child.process = await self._spawn(child)
+            if self.stopping.is_set():
+                _signal(child, signal.SIGTERM)
             code = await child.process.wait()
             if self.stopping.is_set():
                 return
@@ -166,21 +175,14 @@ class Supervisor:
         process = child.process
         if process is None or process.returncode is not None:
             return
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
+        _signal(child, signal.SIGTERM)
         try:
-            await asyncio.wait_for(process.wait(), seconds)
+            await asyncio.wait_for(process.wait(), HURRY_SECONDS if self.is_hurried else seconds)
         except TimeoutError:
             self.log.write("process-killed", name=child.name, after_seconds=seconds)
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
-
-    def _reload(self) -> None:
-        for child in self.children:
-            if child.sockets and child.process is not None and child.process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    child.process.send_signal(signal.SIGHUP)
 
     def _listen(self, index: int, number: int) -> socket.socket:
         listener = self.configuration.listeners[index]
@@ -197,6 +199,13 @@ class Supervisor:
                 f"listeners[{index}]: cannot listen on {listener.address} port {port} for worker {number}: "
                 f"{error.strerror}{'; ' if remedy else ''}{remedy}"
             ) from error
+
+
+def _signal(child: Child, number: int) -> None:
+    """Does nothing if the child is not there."""
+    if child.process is not None and child.process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            child.process.send_signal(number)
 
 
 def _open_patiently(listener: Listener, port: int, *, shared: bool) -> socket.socket:
@@ -233,26 +242,3 @@ def open_listener(listener: Listener, port: int, *, shared: bool) -> socket.sock
         listening.close()
         raise
     return listening
-
-
-def drop_privileges(configuration: Configuration) -> None:
-    """Become `configuration.user`, after giving it the state directory. Raises: ConfigurationError."""
-    try:
-        account = pwd.getpwnam(configuration.user)
-    except KeyError as error:
-        raise ConfigurationError(
-            f"user: there is no account {configuration.user!r}; make it with `adduser --system --group "
-            f"{configuration.user}`"
-        ) from error
-    state = configuration.state_directory
-    state.mkdir(parents=True, exist_ok=True, mode=0o750)
-    if state.stat().st_uid != account.pw_uid:
-        os.chown(state, account.pw_uid, account.pw_gid)
-    os.setgroups([group.gr_gid for group in grp.getgrall() if configuration.user in group.gr_mem])
-    os.setgid(account.pw_gid)
-    os.setuid(account.pw_uid)
-    for needed in (Path(sys.executable).resolve(), Path(os.__file__), Path(__file__)):
-        if not os.access(needed, os.R_OK):
-            raise ConfigurationError(
-                f"user: {configuration.user} may not read {needed}; install Python and Outgate where that account can"
-            )

@@ -5,10 +5,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from tests.support.portal import actions, customer, partner
 from typer.testing import Result
 
 from outgate.app.commands.user import RoleName, app
+from outgate.portal.accounts.lockout import record_failure
 from outgate.portal.accounts.models import AuditEntry, Role, User
 
 pytestmark = pytest.mark.django_db(databases="__all__")
@@ -128,3 +130,19 @@ def test_unknown_user_is_said_to_be_unknown(outgate: Callable[..., Result], comm
     assert result.exit_code == 1
     assert "There is no user nobody@example.com" in result.stderr
     assert "Password" not in result.output
+
+
+def test_failed_sign_ins_are_forgotten(outgate: Callable[..., Result]) -> None:
+    outgate("add", "ann@example.com", "--role", "operator", "--generate-password")
+    for _ in range(3):
+        record_failure(account="ann@example.com", address="198.51.100.7", now=timezone.now())
+
+    assert outgate("unlock", "ann@example.com").stdout == "3 failed sign-ins of ann@example.com are forgotten.\n"
+
+
+def test_second_factors_are_reset(outgate: Callable[..., Result]) -> None:
+    outgate("add", "ann@example.com", "--role", "operator", "--generate-password")
+
+    result = outgate("reset-factors", "ann@example.com")
+    assert result.exit_code == 0, result.output
+    assert actions()[-1] == "user.second-factors-reset"

@@ -4,7 +4,6 @@
 import getpass
 import json
 import os
-import pwd
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,8 +13,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from outgate.app.account import leave_to_account
 from outgate.app.commands.settings import settings_of
-from outgate.app.configuration import Configuration
 from outgate.portal.environment import BadEnvironment
 from outgate.portal.errors import Invalid, NotFound
 
@@ -41,7 +40,7 @@ def control_plane(context: typer.Context) -> Iterator[None]:
             allow_private=configuration.allow_private_sources,
         )
         migrate()
-        _leave_to_account(configuration)
+        leave_to_account(configuration)
     except BadEnvironment as error:
         fail(str(error), code=2)
     except (Error, OSError) as error:
@@ -52,20 +51,6 @@ def control_plane(context: typer.Context) -> Iterator[None]:
         fail(error.public_message)
     except Error as error:
         fail(f"the database failed: {str(error).strip()}. Nothing was changed")
-
-
-def _leave_to_account(configuration: Configuration) -> None:
-    """Files that root has made here belong to the account that Outgate runs as, which could not write them else."""
-    if os.geteuid() != 0 or not configuration.user:
-        return
-    try:
-        account = pwd.getpwnam(configuration.user)
-    except KeyError:
-        return  # `outgate up` says what to do
-    directory = configuration.state_directory
-    for path in (directory, *directory.iterdir()):
-        if path.stat().st_uid == 0 and (path == directory or path.is_file()):
-            os.chown(path, account.pw_uid, account.pw_gid)
 
 
 def actor() -> "Actor":

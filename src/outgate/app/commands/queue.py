@@ -4,10 +4,11 @@ import json
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, Final, NoReturn
 
 import msgspec
 import typer
+from msgspec import structs
 from rich.console import Console
 from rich.table import Table
 
@@ -22,9 +23,14 @@ from outgate.contract.wire import (
     QueuedMessage,
     QueueList,
     QueueListed,
+    QueueSelect,
+    QueueSelected,
     QueueShow,
 )
 from outgate.net.control import NobodyAnswers, ask
+
+PAGE: Final = 1_000  # messages asked for at once; a worker gives so many
+COMMAND_IDS: Final = 200  # in one command, so that its worker has time for others in between
 
 app = typer.Typer(help="Look at queued messages and act on them.", no_args_is_help=True)
 
@@ -45,12 +51,21 @@ def list_messages(
     sender: Sender = "",
     recipient: Recipient = "",
     held: Annotated[bool | None, typer.Option("--held/--not-held", help="Only held messages, or only others.")] = None,
+    slow: Annotated[
+        bool | None, typer.Option("--slow/--not-slow", help="Only messages in the slow lane, or only others.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """List queued messages in the order of their next attempt."""
-    question = QueueList(limit, after, customer, sender, recipient, held)
-    messages, total = _listed(settings_of(context), question)
-    messages = messages[:limit]
+    configuration = settings_of(context)
+    after_at = 0.0
+    if after:
+        last = _shown(configuration, after)
+        if last is None:
+            _fail(f"--after {after}: there is no such message in the queue (any more); list from the beginning")
+        after_at = last.next_attempt_at
+    question = QueueList(customer, sender, recipient, held, slow, limit=limit, after_at=after_at, after=after)
+    messages, total = _listed(configuration, question)
     if as_json:
         _print_json({"messages": messages, "total": total})
         return
@@ -68,11 +83,11 @@ def list_messages(
             message.queue_id,
             message.state,
             _duration(now - message.received_at),
-            "-" if message.state != "deferred" else _duration(message.next_attempt_at - now),
+            _next(message, now),
             _size(message.size_octets),
             message.reverse_path or "<>",
             pending[0].forward_path + more,
-            next((one.reply for one in pending if one.reply), ""),
+            next((one.reply for one in pending if one.reply), message.lane_reason if message.state == "slow" else ""),
         )
     Console(width=None if sys.stdout.isatty() else 200).print(table)
     if total > len(messages):
@@ -82,11 +97,8 @@ def list_messages(
 @app.command()
 def show(context: typer.Context, queue_id: str, as_json: AsJson = False) -> None:
     """Show one message with each recipient."""
-    for answer in _ask_all(settings_of(context), QueueShow(queue_id)):
-        if isinstance(answer, QueueListed) and answer.messages:
-            message = answer.messages[0]
-            break
-    else:
+    message = _shown(settings_of(context), queue_id)
+    if message is None:
         _fail(f"{queue_id}: there is no such message in the queue (it may have been delivered; see the tracker)")
     if as_json:
         _print_json(message)
@@ -98,6 +110,8 @@ def show(context: typer.Context, queue_id: str, as_json: AsJson = False) -> None
         ("received", _time(message.received_at)),
         ("attempts", str(message.attempts)),
         ("next attempt", _time(message.next_attempt_at) if message.state == "deferred" else "-"),
+        ("waits for", message.lane_reason if message.state == "slow" else "-"),
+        ("expected", _time(message.expected_at) if message.expected_at else "-"),
         ("expires", _time(message.expires_at)),
         ("size", f"{message.size_octets} octets"),
         ("source", message.source),
@@ -127,16 +141,17 @@ def _action(action: QueueAction, summary: str, done_word: str) -> None:
         if every and ids:
             _fail("give either queue ids or --all, not both")
         if every:
-            listed, _ = _listed(configuration, QueueList(1_000_000, "", customer, sender, recipient))
-            ids = tuple(message.queue_id for message in listed)
+            ids = _selected(configuration, QueueSelect(customer, sender, recipient))
         elif not ids:
             _fail("which messages? Give queue ids, or --all with filters")
         done: set[str] = set()
-        for answer in _ask_all(configuration, QueueCommand(action, ids, "command line", customer)):
-            if isinstance(answer, CommandAnswer):
-                done.update(answer.result.done)
-            elif isinstance(answer, Failed):
-                _fail(answer.text)
+        for first in range(0, len(ids), COMMAND_IDS):
+            some = QueueCommand(action, ids[first : first + COMMAND_IDS], "command line", customer)
+            for answer in _ask_all(configuration, some):
+                if isinstance(answer, CommandAnswer):
+                    done.update(answer.result.done)
+                elif isinstance(answer, Failed):
+                    _fail(answer.text)
         absent = [queue_id for queue_id in ids if queue_id not in done]
         if as_json:
             _print_json({"done": sorted(done), "absent": absent})
@@ -152,7 +167,7 @@ def _action(action: QueueAction, summary: str, done_word: str) -> None:
 
 _action(QueueAction.RETRY, "Try these messages now, whatever the schedule says.", "to be tried now")
 _action(QueueAction.HOLD, "Hold these messages: not tried until released.", "held")
-_action(QueueAction.RELEASE, "End the hold of these messages.", "released")
+_action(QueueAction.RELEASE, "End the hold of these messages, or let them out of the slow lane.", "released")
 _action(QueueAction.DELETE, "Delete these messages, without a notice to their senders.", "deleted")
 
 
@@ -165,16 +180,44 @@ def _ask_all(configuration: Configuration, question: Question) -> Iterable[Answe
             _fail(f"worker {number} does not answer ({error}). Is Outgate running? `outgate up` starts it")
 
 
-def _listed(configuration: Configuration, question: QueueList) -> tuple[list[QueuedMessage], int]:
-    messages: list[QueuedMessage] = []
-    total = 0
+def _shown(configuration: Configuration, queue_id: str) -> QueuedMessage | None:
+    for answer in _ask_all(configuration, QueueShow(queue_id)):
+        if isinstance(answer, QueueListed) and answer.messages:
+            return answer.messages[0]
+    return None
+
+
+def _selected(configuration: Configuration, question: QueueSelect) -> tuple[str, ...]:
+    ids: list[str] = []
     for answer in _ask_all(configuration, question):
         if isinstance(answer, Failed):
             _fail(answer.text)
-        if isinstance(answer, QueueListed):
-            messages.extend(answer.messages)
-            total += answer.total
-    messages.sort(key=lambda message: (message.next_attempt_at, message.queue_id))
+        if isinstance(answer, QueueSelected):
+            ids += answer.queue_ids
+    return tuple(ids)
+
+
+def _listed(configuration: Configuration, question: QueueList) -> tuple[list[QueuedMessage], int]:
+    """As many as the question asks for, page by page, since a worker gives only so many at once."""
+    messages: list[QueuedMessage] = []
+    total = 0
+    while len(messages) < question.limit:
+        page: list[QueuedMessage] = []
+        asked = structs.replace(question, limit=min(question.limit - len(messages), PAGE))
+        matching = 0
+        for answer in _ask_all(configuration, asked):
+            if isinstance(answer, Failed):
+                _fail(answer.text)
+            if isinstance(answer, QueueListed):
+                page.extend(answer.messages)
+                matching += answer.total
+        page.sort(key=lambda message: (message.next_attempt_at, message.queue_id))
+        total = total or matching
+        del page[asked.limit :]
+        messages += page
+        if len(page) < asked.limit:
+            break
+        question = structs.replace(question, after_at=page[-1].next_attempt_at, after=page[-1].queue_id)
     return messages, total
 
 
@@ -189,6 +232,12 @@ def _fail(text: str) -> NoReturn:
 
 def _time(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _next(message: QueuedMessage, now: float) -> str:
+    if message.state == "slow":
+        return f"~{_duration(message.expected_at - now)}"
+    return _duration(message.next_attempt_at - now) if message.state == "deferred" else "-"
 
 
 def _duration(seconds: float) -> str:

@@ -106,6 +106,30 @@ def password(
             print(f"Password: {secret}")
 
 
+@app.command("reset-factors")
+def reset_factors(context: typer.Context, email: Email) -> None:
+    """Take away a user's second factors and end all sessions, for somebody who lost phone and key."""
+    with control_plane(context):
+        from outgate.portal.accounts.selectors import user_with
+        from outgate.portal.accounts.services import reset_second_factors
+
+        user = user_with(email)
+        reset_second_factors(actor=actor(), user=user)
+        print(f"{user.email} has no second factor any more, and is signed out everywhere.")
+
+
+@app.command()
+def unlock(context: typer.Context, email: Email) -> None:
+    """Forget a user's failed sign-ins, so that nobody has to wait."""
+    with control_plane(context):
+        from outgate.portal.accounts import lockout
+        from outgate.portal.accounts.selectors import user_with
+
+        user = user_with(email)
+        number = lockout.unlock(account=user.email)
+        print(f"{number} failed sign-ins of {user.email} are forgotten.")
+
+
 @app.command()
 def disable(context: typer.Context, email: Email) -> None:
     """Let a user sign in no more."""
