@@ -5,7 +5,7 @@ A document is a function without arguments that returns Markdown; add it to `DOC
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +16,10 @@ from outgate.app.metrics import METRICS
 from outgate.policy.reasons import CATALOGUE, Entry, Reason
 
 ROOT: Final = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # for the other tools, when this file is run as a program
+
+from tools import limits as limit_list  # noqa: E402
+from tools.reason_pages import reason_pages  # noqa: E402
 
 
 def reasons() -> str:
@@ -79,11 +83,11 @@ Customers are not configured here: they are entered as texts, see [customer-text
 
 
 def _settings(name: str, struct: type[msgspec.Struct]) -> str:
-    repeated = name == "listeners"
+    repeated = name in ("listeners", "portal.openid")
     heading = f"`[[{name}]]`" if repeated else f"`[{name}]`" if name else "At the top"
     rows = []
     for field in msgspec.structs.fields(struct):
-        if field.name in SECTIONS and not name:
+        if f"{name}.{field.name}".removeprefix(".") in SECTIONS:
             continue
         kind, description, bounds = _described(field.type)
         rows.append(f"| `{field.name}` | {kind}{bounds} | {_default(field)} | {description} |")
@@ -115,6 +119,8 @@ def _described(annotation: object) -> tuple[str, str, str]:
 
 def _default(field: msgspec.structs.FieldInfo) -> str:
     value = field.default
+    if value is msgspec.NODEFAULT:
+        return "has to be given"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
     if isinstance(value, tuple):
@@ -143,10 +149,90 @@ answers and its spool is good, else 503.
 """
 
 
+def limits() -> str:
+    comments = {constant.name: constant.comment for constant in limit_list.constants()}
+    return _LIMITS.format(
+        reached="\n".join(_reached(row, comments.get(row.limit, "")) for row in limit_list.REACHED),
+        memory=_shares(limit_list.memory(), limit_list.octets),
+        descriptors=_shares(limit_list.descriptors(), "{:,}".format),
+        constants="\n".join(
+            f"| `{name}` | {limit_list.shown(name, comment)} | {comment} |" for name, comment in comments.items()
+        ),
+    )
+
+
+def _reached(row: limit_list.Reached, comment: str) -> str:
+    where = f"[`{row.limit}`](configuration.md)" if limit_list.is_setting(row.limit) else f"`{row.limit}`"
+    reply = f", {limit_list.reply(row.reason)}" if row.reason else ""
+    return f"| {row.about} | {limit_list.shown(row.limit, comment)} | {row.effect}{reply} | {where} |"
+
+
+def _shares(shares: Iterable[limit_list.Share], shown: Callable[[int], str]) -> str:
+    listed = list(shares)
+    rows = [f"| {share.purpose} | {share.sum_of} | {shown(share.amount)} |" for share in listed]
+    return "\n".join([*rows, f"| **in all** | | **{shown(sum(share.amount for share in listed))}** |"])
+
+
+_LIMITS: Final = """\
+# Limits
+
+<!-- Made by tools/generate_docs.py from the constants and settings themselves. Change them there, then `make docs`. -->
+
+Whatever a peer can make grow has a limit. These are those of one worker, with the settings as they are by default.
+
+## What a peer meets
+
+"The end" is a last reply and the end of the connection. A limit that can be set leads to
+[configuration.md](configuration.md).
+
+| limited | at | what happens | where |
+|---|---|---|---|
+{reached}
+
+Silent, slow and greedy connections are looked for once a second. Content must keep its pace over twice the time of
+permitted silence, so that a stall of that time does no harm.
+
+## Memory
+
+What a worker can be made to hold at most, if everything happens at once:
+
+| for | sum | at most |
+|---|---|---|
+{memory}
+
+Messages that wait in the queue come on top. What sessions hold is looked at once a second, so it can be above its bound
+by what arrives in a second.
+
+Measured on the machine of [performance.md](performance.md), as growth of the worker's resident memory: 1,000 idle
+strangers 3 MiB; 400 idle connections with TLS 18 MiB; 400 messages of 250 KiB, all under way at once and then
+delivered, 136 MiB; content without a line end, cut off after 272 MiB, 5 MiB. `tests/e2e/test_overload.py` holds the
+first and the last two below bounds of its own.
+
+## Descriptors
+
+| for | sum | at most |
+|---|---|---|
+{descriptors}
+
+A worker raises its soft limit of open files to the hard one. If that is less than the sum, it takes fewer connections
+of both kinds, in proportion, and says so in the log (`descriptors-few`).
+
+## All constants
+
+Each with its own comment. They are changed in the code only.
+
+| constant | value | |
+|---|---|---|
+{constants}
+"""
+
+
 DOCUMENTS: Final[dict[str, Callable[[], str]]] = {
     "docs/configuration.md": configuration,
+    "docs/limits.md": limits,
     "docs/metrics.md": metrics,
     "docs/reasons.md": reasons,
+    "src/outgate/portal/reason_pages.json": reason_pages,
 }
 
 

@@ -121,7 +121,11 @@ def test_health_and_metrics(installation: Installation) -> None:
         send(installation)
         sink.wait_for(1)
         installation.wait_for_log("attempted", 1)
-        assert json.loads(installation.fetch("/healthz")) == {"status": "good", "workers": {"1": "good"}}
+        assert json.loads(installation.fetch("/healthz")) == {
+            "status": "good",
+            "workers": {"1": "good"},
+            "portal": "off",
+        }
         metrics = installation.fetch("/metrics")
         assert 'outgate_messages_accepted_total{worker="1"} 1.0' in metrics
         assert 'outgate_recipients_total{outcome="relayed",worker="1"} 1.0' in metrics.replace(

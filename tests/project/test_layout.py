@@ -9,25 +9,39 @@ TESTS = ROOT / "tests"
 # Modules that are tried where they work, not alone: processes and wiring by scenario, declarations by who uses them.
 ELSEWHERE = {
     "__init__.py": "",
+    "app/account.py": "e2e/test_start.py",
     "app/child.py": "e2e/test_operation.py",
     "app/cli.py": "e2e/test_operation.py",
+    "app/commands/backup.py": "e2e/test_backup.py",
     "app/commands/queue.py": "e2e/test_operation.py",
     "app/commands/send.py": "e2e/test_run.py",
+    "app/commands/sender.py": "e2e/test_limits.py",
     "app/commands/settings.py": "e2e/test_operation.py",
     "app/demo.py": "e2e/test_run.py",
+    "app/demo_people.py": "e2e/test_run.py",
     "app/health.py": "e2e/test_operation.py",
+    "app/portal_process.py": "e2e/test_portal.py",
     "app/sample_receiver.py": "e2e/test_run.py",
-    "app/supervisor.py": "e2e/test_operation.py",
-    "app/up.py": "e2e/test_run.py",
+    "app/scanner_process.py": "app/test_scanner_pool.py",
+    "app/scanners.py": "app/test_scanner_pool.py",
+    "app/supervisor.py": "e2e/test_drain.py",
+    "app/up.py": "e2e/test_start.py",
     "app/worker.py": "e2e/test_operation.py",
     "app/worker_statistics.py": "e2e/test_operation.py",
+    "contract/scanning.py": "policy/test_content_rule.py",
     "delivery/interface.py": "delivery/test_manager.py",
+    "mail/findings.py": "policy/test_content_rule.py",
+    "reception/interface.py": "reception/test_signatures.py",
+    "scanning/guards.py": "scanning/test_mime.py",
+    "scanning/interface.py": "scanning/test_pipeline.py",
+    "scanning/message.py": "scanning/test_mime.py",
+    "scanning/order.py": "app/test_scanner_pool.py",
     "spool/interface.py": "spool/test_contract.py",
     "smtp/events.py": "smtp/test_server.py",
     "net/clock.py": "net/test_relay.py",
 }
 # Folders of tests that mirror no package: scenarios and what all tests use.
-OWN_FOLDERS = {"e2e", "support", "project", "docs", "browser"}
+OWN_FOLDERS = {"e2e", "fuzz", "support", "project", "docs", "browser"}
 
 
 def test_each_module_has_its_tests() -> None:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from outgate.app.clerk_database import DatabaseThread
 from outgate.app.clerk_service import Clerk, ClerkSettings
+from outgate.app.configuration import Configuration
 from outgate.contract.policy import FORMAT, PolicyItem
 from outgate.contract.wire import Acknowledge, Current, Documents, Follow, FrameReader, FromClerk, FromWorker, frame
 from outgate.spool.event_log import EventWriter
@@ -54,12 +55,14 @@ class Running:
 
 @asynccontextmanager
 async def running_clerk(
-    directory: Path, event_logs: Callable[[], Iterable[tuple[str, Path]]] = lambda: ()
+    directory: Path,
+    event_logs: Callable[[], Iterable[tuple[str, Path]]] = lambda: (),
+    configuration: Configuration | None = None,
 ) -> AsyncIterator[Running]:
-    """Ends the clerk in order, and fails the test if it does not end."""
+    """Ends the clerk in order, and fails the test if it does not end. Without `configuration` it asks no provider."""
     log = Lines()
     path = directory / "clerk.sock"
-    clerk = Clerk(ClerkSettings(path, event_logs), log)
+    clerk = Clerk(ClerkSettings(path, event_logs, configuration=configuration), log)
     running = Running(clerk, path, log, asyncio.Event())
     serving = asyncio.create_task(clerk.serve(running.stop))
     listening = asyncio.create_task(clerk.listening.wait())

@@ -6,17 +6,19 @@ import os
 import random
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import tomli_w
+from prometheus_client.parser import text_string_to_metric_families
 
 START_SECONDS = 60.0
 
@@ -48,6 +50,7 @@ class Installation:
     settings: dict[str, Any] = field(default_factory=dict)
     smtp_port: int = field(default_factory=free_port)
     health_port: int = field(default_factory=free_port)
+    prefix: tuple[str, ...] = ()  # a command that runs the command behind it, with other limits for instance
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -70,9 +73,12 @@ class Installation:
             "allow_private_sources": True,
             "listeners": [{"address": "127.0.0.1", "port": self.smtp_port}],
             "health": {"address": "127.0.0.1", "port": self.health_port},
+            "portal": {"address": ""},  # only the tests of the portal start one
             "limits": {"stranger_greeting_delay_seconds": 0.0},
             "spool": {"segment_octets": 4 * 1024 * 1024},
             "delivery": {"allow_private_next_hops": True},
+            "spf": {"recheck": False},
+            "providers": {"refresh": False},  # no test goes to the network unless it names a server of its own
         }
         for key, value in self.settings.items():
             if isinstance(value, dict):
@@ -86,7 +92,7 @@ class Installation:
         self.write_settings()
         with (self.directory / "output.txt").open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "outgate.app.cli", "--config", str(self.settings_path), "up"],
+                [*self.prefix, sys.executable, "-m", "outgate.app.cli", "--config", str(self.settings_path), "up"],
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -109,8 +115,15 @@ class Installation:
 
     def wait_until_delivered(self, seconds: float = 30.0) -> None:
         """Until the first worker's queue is empty."""
+        self.wait_for_metric('outgate_delivery_queued{worker="1"} 0.0', seconds)
+
+    def wait_until_current(self, seconds: float = 30.0) -> None:
+        """Until the first worker has the newest policy, and not only its copy of an earlier one."""
+        self.wait_for_metric('outgate_policy_current{worker="1"} 1.0', seconds)
+
+    def wait_for_metric(self, line: str, seconds: float = 30.0) -> None:
         end = time.monotonic() + seconds
-        while 'outgate_delivery_queued{worker="1"} 0.0' not in self.fetch("/metrics"):
+        while line not in self.fetch("/metrics"):
             assert time.monotonic() < end, self.output()
             time.sleep(0.02)  # polling another process, which offers nothing to wait on
 
@@ -118,6 +131,15 @@ class Installation:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.health_port}{path}", timeout=10) as answer:
             text: str = answer.read().decode()
             return text
+
+    def metric(self, name: str, **labels: str) -> float:
+        """A value of the first worker; 0 if it reports none."""
+        wanted = {"worker": "1", **labels}
+        for family in text_string_to_metric_families(self.fetch("/metrics")):
+            for sample in family.samples:
+                if sample.name == name and sample.labels == wanted:
+                    return float(sample.value)
+        return 0.0
 
     def output(self) -> str:
         log = self.log_path.read_text()[-5000:] if self.log_path.exists() else ""
@@ -149,14 +171,26 @@ class Installation:
         ]
         return messages
 
+    def relayed(self) -> set[str]:
+        """The forward-paths that the tracker knows as relayed; on SQLite only."""
+        statement = "SELECT forward_path FROM tracker_trackedrecipient WHERE outcome = 'relayed'"
+        with contextlib.closing(sqlite3.connect(self.state / "outgate-tracker.sqlite3", timeout=30)) as tracker:
+            return {path for (path,) in tracker.execute(statement)}
+
     def log_lines(self, event: str) -> list[dict[str, Any]]:
         lines = [json.loads(line) for line in self.log_path.read_text().splitlines()]
         return [line for line in lines if line["event"] == event]
 
-    def wait_for_log(self, event: str, count: int = 1, seconds: float = 30.0) -> list[dict[str, Any]]:
-        """The log's lines of `event`, as soon as there are `count`."""
+    def wait_for_log(
+        self,
+        event: str,
+        count: int = 1,
+        seconds: float = 30.0,
+        where: Callable[[dict[str, Any]], bool] = lambda _: True,
+    ) -> list[dict[str, Any]]:
+        """The log's lines of `event`, of which `where` is true, as soon as there are `count`."""
         end = time.monotonic() + seconds
-        while len(lines := self.log_lines(event)) < count:
+        while len(lines := list(filter(where, self.log_lines(event)))) < count:
             assert time.monotonic() < end, f"{len(lines)} of {count} {event} lines: {self.output()}"
             time.sleep(0.05)  # polling another process's file
         return lines
@@ -166,16 +200,41 @@ class Installation:
         return [line["pid"] for line in self.log_lines("process-started") if line["name"] == name]
 
     def stop(self, number: int = signal.SIGTERM, seconds: float = 60.0) -> int:
-        """End the supervisor and wait for it; its exit code."""
+        """End the supervisor and wait for it and all that it started; its exit code.
+
+        A supervisor that a test has killed leaves children behind, which go on writing until they notice.
+        """
         process, self.process = self.process, None
         if process is None:
             return 0
         process.send_signal(number)
         try:
-            return process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+            code = process.wait(seconds)
+            wait_for_group(process.pid, seconds)
+        except (subprocess.TimeoutExpired, TimeoutError):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             raise
+        return code
+
+
+def wait_for_group(group: int, seconds: float) -> None:
+    """Until no process of the group runs. Raises: TimeoutError."""
+    end = time.monotonic() + seconds
+    while members := [pid for pid, of in process_groups() if of == group]:
+        if time.monotonic() > end:
+            raise TimeoutError(f"processes {members} still run")
+        time.sleep(0.02)  # polling processes that are not ours to wait for
+
+
+def process_groups() -> Iterator[tuple[int, int]]:
+    """Each living process and its group; a dead one that nobody has asked for yet does not live."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            with contextlib.suppress(OSError):
+                state, _parent, group = (entry / "stat").read_text().rpartition(")")[2].split()[:3]
+                if state not in "ZX":
+                    yield int(entry.name), int(group)
 
 
 def customer(
@@ -186,7 +245,7 @@ def customer(
     sources: Sequence[str] = ("127.0.0.1/32",),
     **more: Any,
 ) -> dict[str, Any]:
-    """A customer's text: `domains` may send from `sources`, to `relay` if given."""
+    """A customer's text: `domains` may send from `sources`, to `relay` if given, as much as they want."""
     names = list(domains)
     text: dict[str, Any] = {
         "name": name,
@@ -194,6 +253,7 @@ def customer(
         "outbound": "on",
         "domains": [{"name": domain} for domain in names],
         "sources": [{"network": source} for source in sources],
+        "limits": {"rules": []},
         **more,
     }
     if relay is not None:

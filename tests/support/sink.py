@@ -3,13 +3,15 @@
 Written apart from Outgate's own sessions, so that no fault is on both sides. One thread for a connection.
 """
 
+import base64
 import contextlib
 import re
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from enum import Enum
 
 ALL_EXTENSIONS = ("PIPELINING", "SIZE 200000000", "8BITMIME", "SMTPUTF8", "CHUNKING", "ENHANCEDSTATUSCODES")
 
@@ -23,6 +25,7 @@ class Received:
     content: bytes
     verb: str  # DATA or BDAT
     is_tls: bool
+    wire: bytes = b""  # by DATA: the octets from behind the 354 to the end of the content, dots stuffed
 
     @property
     def body_behind_trace(self) -> bytes:
@@ -32,8 +35,27 @@ class Received:
         return self.content[match.end() :]
 
 
-Script = Callable[[str, str], str | None]
-"""(verb, line) -> a reply line without CR LF instead of the ordinary one, "DROP" to cut the connection, or None."""
+class Then(Enum):
+    """What comes of a dialogue behind octets that were said."""
+
+    GO_ON = "as if the reply had been positive"
+    REFUSE = "as if it had been negative"
+    STALL = "not a word more, and nothing is read"
+    DROP = "the connection is cut"
+
+
+@dataclass(frozen=True)
+class Says:
+    """pieces: octets that are sent one after the other, each in a segment of its own; may be endless."""
+
+    pieces: Iterable[bytes] = ()
+    then: Then = Then.GO_ON
+
+
+Script = Callable[[str, str], str | Says | None]
+"""(verb, line) -> a reply line without CR LF instead of the ordinary one, octets, "DROP" to cut the connection, or
+None. Verbs are those of SMTP, GREETING, END for the reply to the content, and TAKEN: "DROP" there takes the message and
+cuts the connection without a word."""
 
 
 @dataclass
@@ -45,8 +67,11 @@ class Sink:
     extensions: tuple[str, ...] = ALL_EXTENSIONS
     script: Script | None = None
     context: ssl.SSLContext | None = None
+    logins: dict[str, str] | None = None  # user names and passwords, of which one is wanted before MAIL, behind TLS
+    logged_in: list[str] = field(default_factory=list)
     messages: list[Received] = field(default_factory=list)
     connections: int = 0
+    stalled: threading.Event = field(default_factory=threading.Event)  # set: what stalls is over
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _listening: socket.socket | None = None
     _open: set[socket.socket] = field(default_factory=set)
@@ -62,6 +87,7 @@ class Sink:
             self._listening.shutdown(socket.SHUT_RDWR)
             self._listening.close()
             self._listening = None
+        self.stalled.set()
         self.drop_connections()
 
     def drop_connections(self) -> None:
@@ -105,11 +131,12 @@ class Sink:
 
     def _serve(self, connection: socket.socket) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        dialogue = _Dialogue(self, connection)
         with contextlib.suppress(OSError, _Dropped):
-            _Dialogue(self, connection).run()
+            dialogue.run()
         self._open.discard(connection)
         with contextlib.suppress(OSError):
-            connection.close()
+            dialogue.connection.close()  # after STARTTLS no longer the one that was accepted
 
     def take(self, message: Received) -> None:
         with self._changed:
@@ -126,6 +153,7 @@ class _Dialogue:
         self.sink = sink
         self.connection = connection
         self.is_tls = False
+        self.is_known = False
         self.buffer = b""
         self.reset()
 
@@ -150,6 +178,8 @@ class _Dialogue:
         extensions = list(self.sink.extensions)
         if self.sink.context is not None and not self.is_tls:
             extensions.append("STARTTLS")
+        if self.sink.logins is not None and self.is_tls:
+            extensions.append("AUTH PLAIN LOGIN")
         lines = ["sink.example", *extensions]
         self.reply("EHLO", text, "\r\n".join([f"250-{line}" for line in lines[:-1]] + [f"250 {lines[-1]}"]))
 
@@ -163,9 +193,20 @@ class _Dialogue:
         self.buffer = b""
         self.is_tls = True
 
+    def do_auth(self, text: str) -> None:
+        assert text == "AUTH PLAIN"
+        self.send("334 ")
+        _, name, password = base64.b64decode(self.line() or b"").decode().split("\0")
+        self.is_known = (self.sink.logins or {}).get(name) == password
+        if self.is_known:
+            self.sink.logged_in.append(name)
+        self.send("235 2.7.0 welcome" if self.is_known else "535 5.7.8 who are you?")
+
     def do_mail(self, text: str) -> None:
         self.reset()
-        if self.reply("MAIL", text, "250 2.1.0 fine"):
+        if self.sink.logins is not None and not self.is_known:
+            self.send("530 5.7.0 log in first")
+        elif self.reply("MAIL", text, "250 2.1.0 fine"):
             self.mail = text
 
     def do_rcpt(self, text: str) -> None:
@@ -183,8 +224,9 @@ class _Dialogue:
         while not (b"\r\n" + self.buffer).count(b"\r\n.\r\n"):
             self.fill()
         content, _, self.buffer = (b"\r\n" + self.buffer).partition(b"\r\n.\r\n")
+        wire = content[2:] + b"\r\n.\r\n"
         content = (content + b"\r\n").replace(b"\r\n..", b"\r\n.")[2:]
-        self.end("DATA", content)
+        self.end("DATA", content, wire)
 
     def do_bdat(self, text: str) -> None:
         words = text.split()
@@ -200,8 +242,11 @@ class _Dialogue:
         else:
             self.reply("BDAT", text, "250 2.0.0 chunk")
 
-    def end(self, verb: str, content: bytes) -> None:
-        message = Received(self.mail, self.recipients, content, verb, self.is_tls)
+    def end(self, verb: str, content: bytes, wire: bytes = b"") -> None:
+        message = Received(self.mail, self.recipients, content, verb, self.is_tls, wire)
+        if self.sink.script and self.sink.script("TAKEN", "") == "DROP":
+            self.sink.take(message)
+            raise _Dropped
         if self.reply("END", "", "250 2.0.0 have it"):
             self.sink.take(message)
         self.reset()
@@ -222,6 +267,14 @@ class _Dialogue:
         scripted = self.sink.script(verb, line) if self.sink.script else None
         if scripted == "DROP":
             raise _Dropped
+        if isinstance(scripted, Says):
+            for piece in scripted.pieces:
+                self.connection.sendall(piece)
+            if scripted.then is Then.STALL:
+                self.sink.stalled.wait()
+            if scripted.then in (Then.STALL, Then.DROP):
+                raise _Dropped
+            return scripted.then is Then.GO_ON
         self.send(scripted or ordinary)
         return (scripted or ordinary)[0] in "23"
 
