@@ -22,12 +22,16 @@ allow_private_next_hops = true
 destination_connections = ${OG_CONNECTIONS:-20}
 [limits]
 connections_per_address = 2000
+[providers]
+refresh = false
 C
   [ -z "$TLS" ] || printf '[tls]\ncertificate = "%s"\nkey = "%s"\n' "$PEERLAB/tls.crt" "$PEERLAB/tls.key" >> outgate.toml
   cat > from.toml <<C
 name = "From"
 plan = "gateway"
 outbound = "on"
+[limits]
+rules = []
 [[domains]]
 name = "from.test"
 [[sources]]
