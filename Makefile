@@ -4,9 +4,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check format requirements docs bench-relay clean system-packages
+.PHONY: run test check corpus fuzz format requirements docs screenshots bench bench-relay bench-latency bench-admission bench-deferred bench-large bench-portal crash clean system-packages
 
-run: $(VENV)/.run
+run: $(VENV)/.compiled
 	@exec $(BIN)/outgate up --demo --state var
 
 # Both markers hold what was installed, so that a changed pin is installed by the next command.
@@ -16,12 +16,19 @@ $(VENV)/.run: requirements/run.txt requirements/build.txt pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
+# What is compiled is optional: without a C compiler or Python's headers Outgate runs in pure Python.
+$(VENV)/.compiled: $(VENV)/.run src/outgate/spool/_flusher.c tools/compile
+	@tools/compile $(BIN)/python
+	@touch $@
+
 $(VENV)/.test: $(VENV)/.run requirements/test.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/test.txt
 	@touch $@
 
-test: $(VENV)/.test system-packages check
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+# The browser's driver keeps an event loop running in its process, beside which no other test could have one of its own.
+test: $(VENV)/.test system-packages $(VENV)/.compiled corpus check
+	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore tests/browser
+	$(BIN)/python -m pytest tests/browser
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -32,15 +39,49 @@ check: $(VENV)/.test
 system-packages:
 	@tools/system-packages
 
+# Fuzzes each target for its share of MINUTES; prints a table. `make test` tries a few examples of each.
+fuzz: $(VENV)/.test
+	$(BIN)/python -m tests.fuzz.run --minutes $(or $(MINUTES),10)
+
+# Real mail for the tests, fetched once into build/corpus.
+corpus: system-packages
+	@tools/corpus
+
 format: $(VENV)/.test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# A picture of each page of the portal, light, dark and as wide as a phone, into build/screenshots.
+screenshots: $(VENV)/.test system-packages
+	$(BIN)/python tools/screenshots
+
 docs: $(VENV)/.run
 	$(BIN)/python tools/generate_docs.py
 
-bench-relay: $(VENV)/.run
+# Everything that is measured, one after the other, with nothing else running. The tables stand in docs/performance.md.
+bench: bench-relay bench-latency bench-large bench-deferred bench-admission bench-portal
+
+bench-admission: $(VENV)/.run
+	$(BIN)/python bench/admission.py
+
+bench-latency: $(VENV)/.compiled
+	$(BIN)/python bench/latency.py
+
+bench-relay: $(VENV)/.compiled
 	bench/relay
+
+bench-deferred: $(VENV)/.compiled
+	$(BIN)/python bench/deferred.py
+
+bench-large: $(VENV)/.run
+	$(BIN)/python bench/large.py
+
+bench-portal: $(VENV)/.compiled
+	$(BIN)/python bench/portal.py
+
+# Kill processes under load; docs/reliability.md has the table of one run.
+crash: $(VENV)/.test $(VENV)/.compiled
+	bench/crash --rounds $(or $(ROUNDS),1000) --seed $(or $(SEED),1)
 
 # Pins with hashes, from pyproject.toml. Needs uv (any recent one) on the PATH.
 requirements:
