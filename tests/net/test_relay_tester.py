@@ -1,6 +1,7 @@
 """A sender relay is tried as delivery would, and the dialogue told."""
 
 import asyncio
+import gc
 import socket
 import ssl
 import threading
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 import trustme
-from tests.support.sink import Sink, running_sink
+from tests.support.sink import Says, Sink, Then, running_sink
 
 from outgate.contract.policy import Login, RelayTls
 from outgate.contract.wire import RelayTest, RelayTested
@@ -156,6 +157,14 @@ def test_silence_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(relay_tester, "SECONDS", 0.3)
     with says(b"") as port:
         assert "no end within" in tried(port).verdict
+
+
+def test_relay_that_keeps_its_tls_open_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay_tester, "SECONDS", 1.0)
+    with secure_sink() as sink:
+        sink.script = lambda verb, _line: Says(then=Then.STALL) if verb == "QUIT" else None
+        assert "no end within" in tried(sink.port).verdict
+        gc.collect()  # a connection that is still open would be warned of
 
 
 def test_certificate_that_is_none() -> None:

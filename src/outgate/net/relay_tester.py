@@ -80,7 +80,7 @@ class RelayTester:
             try:
                 return await self._talk(wanted, dialogue, reader, writer)
             finally:
-                writer.close()
+                writer.transport.abort()  # to close TLS politely would be to wait for the peer
         return result
 
     async def _talk(
