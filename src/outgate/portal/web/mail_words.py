@@ -34,3 +34,6 @@ SENTENCES: Final = {
 
 def word_of(name: str) -> str:
     return BADGES[name][1] if name in BADGES else name
+
+
+DONE: Final = {"deliver": "delivered", "hold": "held", "reject": "rejected", "defer": "told to come again"}

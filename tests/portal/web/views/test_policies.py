@@ -3,12 +3,16 @@
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from tests.portal.web.conftest import People, SignedIn
-from tests.support.portal import living_document
+from tests.support.portal import ACTOR, living_document
+from tests.support.tracked import accept
 
 from outgate.contract.scanning import Comparison, ContentAction, Degraded, Field, ScanPolicy
-from outgate.mail.findings import AttachmentGroup
+from outgate.mail.findings import AttachmentGroup, Category, Finding, ScanReport
+from outgate.portal.accounts.models import AuditEntry
 from outgate.portal.policies.selectors import scan_policy
+from outgate.portal.policies.services import set_scan_policy
 from outgate.portal.policies.validation import DATA_KINDS
 
 pytestmark = pytest.mark.django_db(databases="__all__")
@@ -141,3 +145,45 @@ def test_viewer_sees_and_changes_nothing(people: People, signed_in: SignedIn) ->
     assert "disabled" in page
     assert "Save policy" not in page
     assert viewer.post(PAGE, form()).status_code == 403
+
+
+def test_draft_is_tried_on_past_mail_and_not_saved(browser: Any, people: People) -> None:
+    cards = Finding(Category.DATA_LOSS, "data-loss", "card-number", 3)
+    at = timezone.now().timestamp() - 60
+    accept(1, at=at, report=ScanReport((cards,), seconds=0.1, action="deliver"), subject="Numbers <script>")
+    accept(2, at=at)
+    draft = form(**{"data-card-number": "hold", "words": "typed"}, do="try")
+    answer = browser.post(PAGE, draft)
+    page = answer.content.decode()
+    assert answer.status_code == 200
+    assert "1 of 1 message would have fared otherwise" in page
+    assert "1 would have been held" in page
+    assert "Numbers &lt;script&gt;" in page
+    assert "1 message went by unscanned" in page
+    assert "own words and patterns that are new" in page
+    assert ">typed</textarea>" in page
+    assert scan_policy(people.alpha) == ScanPolicy()
+    assert not AuditEntry.objects.filter(action="policy.changed").exists()
+
+
+def test_rule_is_tried_on_past_mail_and_not_added(browser: Any, people: People) -> None:
+    accept(1, at=timezone.now().timestamp() - 60, report=ScanReport(seconds=0.1, action="deliver"))
+    set_scan_policy(actor=ACTOR, customer=people.alpha, policy=ScanPolicy(is_on=True))
+    rule = {
+        "name": "r", "priority": "1", "action": "reject", "field1": "subject", "comparison1": "contains",
+        "value1": "number", "do": "try",
+    }  # fmt: skip
+    page = browser.post(f"{PAGE}rules/", rule).content.decode()
+    assert "1 would have been rejected" in page
+    assert scan_policy(people.alpha).rules == ()
+
+
+def test_mistake_in_a_draft_is_told_as_on_saving(browser: Any) -> None:
+    answer = browser.post(PAGE, form(spam_hold="5000", do="try"))
+    assert answer.status_code == 422
+    assert "policy-spam_hold" in answer.content.decode()
+    assert "There is no mail to try it on" in browser.post(PAGE, form(do="try")).content.decode()
+
+
+def test_who_may_only_look_tries_nothing(people: People, signed_in: SignedIn) -> None:
+    assert signed_in(people.viewer).post(PAGE, form(do="try")).status_code == 403

@@ -69,3 +69,9 @@ def moment(at: Any) -> SafeString:
         at.strftime("%H:%M:%S"),
         at.strftime("%Y-%m-%d"),
     )
+
+
+@register.filter
+def done(action: str) -> str:
+    """What was done with a message by an action of a policy."""
+    return mail_words.DONE.get(action, action)

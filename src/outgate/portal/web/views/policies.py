@@ -3,14 +3,18 @@
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.views.decorators.http import require_POST
 from msgspec import structs
 
+from outgate.contract.scanning import ScanPolicy
 from outgate.portal.accounts.scope import ABSENT
 from outgate.portal.customers.models import Customer, Plan
 from outgate.portal.errors import Invalid, NotFound
+from outgate.portal.policies.replay import DAYS, Replay, replay
 from outgate.portal.policies.selectors import scan_policy
 from outgate.portal.policies.services import set_scan_policy
+from outgate.portal.policies.validation import check_policy
 from outgate.portal.web.forms import Form
 from outgate.portal.web.policy_form import form_field, policy_of, rule_of, shown
 from outgate.portal.web.request import CallerRequest, of_customer
@@ -23,13 +27,30 @@ def show(request: CallerRequest, customer: Customer) -> HttpResponse:
     if request.method == "POST":
         form = Form.of(request, "policy")
         with form.catching():
+            if _is_try(form):
+                return _page(request, customer, form, _replay(customer, policy_of(form, scan_policy(customer))))
             _save(request, customer, form)
             return redirect("policies", customer.slug)
     return _page(request, customer, form)
 
 
-def _page(request: CallerRequest, customer: Customer, form: Form) -> HttpResponse:
+def _is_try(form: Form) -> bool:
+    return form.text("do") == "try"
+
+
+def _replay(customer: Customer, draft: ScanPolicy) -> Replay:
+    """Of a draft that could be saved. Raises: Invalid, with a field of the form."""
+    try:
+        check_policy(draft)
+    except Invalid as error:
+        raise Invalid(form_field(error.field), error.public_message) from error
+    return replay(customer, draft, scan_policy(customer), now=timezone.now())
+
+
+def _page(request: CallerRequest, customer: Customer, form: Form, replayed: Replay | None = None) -> HttpResponse:
     context = {
+        "replay": replayed,
+        "replay_days": DAYS,
         "customer": customer,
         "form": form,
         "has_outbound": Plan(customer.plan).has_outbound,
@@ -58,6 +79,8 @@ def add_rule(request: CallerRequest, customer: Customer) -> HttpResponse:
         rule = rule_of(form)
         try:
             wanted = structs.replace(policy, rules=(*policy.rules, rule))
+            if _is_try(form):
+                return _page(request, customer, form, _replay(customer, wanted))
             set_scan_policy(actor=request.caller.actor, customer=customer, policy=wanted)
         except Invalid as error:
             field = "name" if error.field == "rules" else form_field(error.field)
