@@ -13,6 +13,7 @@ from outgate.portal.api import (
     messages,
     outbound,
     people,
+    policies,
     reasons,
     relays,
     senders,
@@ -45,6 +46,7 @@ api.add_router("/customers", senders.router)
 api.add_router("/customers", tenants.router)
 api.add_router("/customers", relays.router)
 api.add_router("/customers", spf.router)
+api.add_router("/customers", policies.router)
 api.add_router("/customers", people.customers)
 api.add_router("/users", people.users)
 api.add_router("/allowed-addresses", people.addresses)
