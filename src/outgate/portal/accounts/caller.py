@@ -71,6 +71,12 @@ class Caller:
         return self.has(Right.MANAGE_CUSTOMERS)
 
     @property
+    def may_keep_templates(self) -> bool:
+        """Policies of the partner for its customers: staff, while it is logged in as one of them."""
+        is_staff = self.role is Role.OPERATOR or Right.POLICIES.value in self.rights
+        return self.acting_for is not None and is_staff
+
+    @property
     def may_see_mail(self) -> bool:
         """Of the customers that the caller reaches. Partner staff needs the right while it is logged in as one, too."""
         return self.role is not Role.PARTNER or Right.TRACKER.value in self.rights

@@ -1,12 +1,14 @@
-"""Reads what a customer wants of scanning."""
+"""Reads what a customer wants of scanning, and what its partner has for it to take."""
 
 from typing import Any
 
 import msgspec
 
 from outgate.contract.scanning import ScanPolicy
+from outgate.portal.accounts.scope import ABSENT
 from outgate.portal.customers.models import Customer
-from outgate.portal.policies.models import ScanSettings
+from outgate.portal.errors import NotFound
+from outgate.portal.policies.models import PolicyTemplate, ScanSettings
 
 
 def scan_policy(customer: Customer) -> ScanPolicy:
@@ -18,3 +20,20 @@ def stored(policy: ScanPolicy) -> dict[str, Any]:
     """What a row keeps of it."""
     defaults = msgspec.to_builtins(ScanPolicy())
     return {name: value for name, value in msgspec.to_builtins(policy).items() if value != defaults[name]}
+
+
+def templates_for(customer: Customer) -> list[PolicyTemplate]:
+    """Its partner's, by name."""
+    return list(PolicyTemplate.objects.filter(partner_id=customer.partner_id).order_by("name"))
+
+
+def template_for(customer: Customer, name: str) -> PolicyTemplate:
+    """Raises: NotFound."""
+    found = PolicyTemplate.objects.filter(partner_id=customer.partner_id, name=name).first()
+    if found is None:
+        raise NotFound(ABSENT)
+    return found
+
+
+def template_policy(template: PolicyTemplate) -> ScanPolicy:
+    return msgspec.convert(template.policy, ScanPolicy)

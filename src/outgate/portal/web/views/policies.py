@@ -11,9 +11,11 @@ from outgate.contract.scanning import ScanPolicy
 from outgate.portal.accounts.scope import ABSENT
 from outgate.portal.customers.models import Customer, Plan
 from outgate.portal.errors import Invalid, NotFound
+from outgate.portal.policies.models import PolicyTemplate
 from outgate.portal.policies.replay import DAYS, Replay, replay
-from outgate.portal.policies.selectors import scan_policy
+from outgate.portal.policies.selectors import scan_policy, templates_for
 from outgate.portal.policies.services import set_scan_policy
+from outgate.portal.policies.templates import with_template
 from outgate.portal.policies.validation import check_policy
 from outgate.portal.web.forms import Form
 from outgate.portal.web.policy_form import form_field, policy_of, rule_of, shown
@@ -27,15 +29,21 @@ def show(request: CallerRequest, customer: Customer) -> HttpResponse:
     if request.method == "POST":
         form = Form.of(request, "policy")
         with form.catching():
-            if _is_try(form):
-                return _page(request, customer, form, _replay(customer, policy_of(form, scan_policy(customer))))
+            if is_try(form):
+                return page(request, customer, form, _replay(customer, policy_of(form, scan_policy(customer))))
             _save(request, customer, form)
             return redirect("policies", customer.slug)
-    return _page(request, customer, form)
+    return page(request, customer, form)
 
 
-def _is_try(form: Form) -> bool:
+def is_try(form: Form) -> bool:
+    """Was the button pressed that saves nothing?"""
     return form.text("do") == "try"
+
+
+def replay_template(customer: Customer, template: PolicyTemplate) -> Replay:
+    """What the policy with this template would have made of past mail. Raises: Invalid."""
+    return _replay(customer, with_template(scan_policy(customer), template))
 
 
 def _replay(customer: Customer, draft: ScanPolicy) -> Replay:
@@ -47,8 +55,10 @@ def _replay(customer: Customer, draft: ScanPolicy) -> Replay:
     return replay(customer, draft, scan_policy(customer), now=timezone.now())
 
 
-def _page(request: CallerRequest, customer: Customer, form: Form, replayed: Replay | None = None) -> HttpResponse:
+def page(request: CallerRequest, customer: Customer, form: Form, replayed: Replay | None = None) -> HttpResponse:
     context = {
+        "templates": templates_for(customer),
+        "may_keep_templates": request.caller.may_keep_templates,
         "replay": replayed,
         "replay_days": DAYS,
         "customer": customer,
@@ -79,15 +89,15 @@ def add_rule(request: CallerRequest, customer: Customer) -> HttpResponse:
         rule = rule_of(form)
         try:
             wanted = structs.replace(policy, rules=(*policy.rules, rule))
-            if _is_try(form):
-                return _page(request, customer, form, _replay(customer, wanted))
+            if is_try(form):
+                return page(request, customer, form, _replay(customer, wanted))
             set_scan_policy(actor=request.caller.actor, customer=customer, policy=wanted)
         except Invalid as error:
             field = "name" if error.field == "rules" else form_field(error.field)
             raise Invalid(field, error.public_message) from error
         messages.success(request, f"The rule {rule.name} was added.")
         return redirect("policies", customer.slug)
-    return _page(request, customer, form)
+    return page(request, customer, form)
 
 
 @require_POST
