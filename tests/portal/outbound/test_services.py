@@ -6,6 +6,7 @@ import pytest
 from tests.support.portal import ACTOR, actions, customer, living_document, newest
 
 from outgate.contract.policy import Outbound, OutboundSource, RelayTls, SenderRelay, SendingDomain
+from outgate.portal.accounts.models import AuditEntry
 from outgate.portal.customers.models import Plan
 from outgate.portal.customers.services import create_region
 from outgate.portal.errors import Invalid
@@ -49,6 +50,8 @@ def test_first_proof_wins() -> None:
 
     assert living_document(first).domains == ()
     assert living_document(second).domains == (SendingDomain("example.com"),)
+    alarm = AuditEntry.objects.latest("pk")
+    assert (alarm.action, alarm.customer, alarm.detail) == ("domain.contested", "", {"holder": "second"})
 
 
 def test_withdrawn_proof_frees_the_domain_for_another() -> None:

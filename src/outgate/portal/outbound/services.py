@@ -12,7 +12,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from outgate.contract.policy import Outbound, RelayTls
-from outgate.portal.accounts import audit
+from outgate.portal.accounts import alarms, audit
 from outgate.portal.accounts.audit import Actor
 from outgate.portal.customers.models import Customer, Plan, Region
 from outgate.portal.errors import Invalid
@@ -86,12 +86,18 @@ def _prove(actor: Actor, domain: SendingDomain, proof: Proof) -> None:
         domain.refresh_from_db()
         if domain.is_verified:
             return
-        names_elsewhere = MicrosoftName.objects.filter(name=domain.name).exclude(customer=domain.customer)
-        if (
-            SendingDomain.objects.filter(name=domain.name, verified_at__isnull=False).exists()
-            or names_elsewhere.exists()
-        ):
-            # Whose it is is not this customer's business.
+        holder = (
+            SendingDomain.objects.filter(name=domain.name, verified_at__isnull=False).select_related("customer").first()
+            or MicrosoftName.objects.filter(name=domain.name)
+            .exclude(customer=domain.customer)
+            .select_related("customer")
+            .first()
+        )
+        if holder is not None:
+            # Whose it is is not this customer's business: the operator alone is told.
+            alarms.raise_alarm(
+                actor, "domain.contested", _name(domain.customer, domain.name), holder=holder.customer.slug
+            )
             raise Invalid("name", f"{domain.name} is another customer's already. Ask the operator if it is yours.")
         domain.proof = proof
         domain.verified_at = timezone.now()

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 import msgspec
 from django.db.models import QuerySet
@@ -11,6 +12,8 @@ from outgate.portal.customers.models import Customer
 from outgate.portal.outbound.models import SendingDomain
 from outgate.portal.spf.models import SpfState
 from outgate.spf.report import Ours, Report, State
+
+FAILING_MAX: Final = 20  # domains that are named together
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,13 @@ def all_pass(customer: Customer) -> bool:
     """Is there a proven domain, and does our mail pass for each?"""
     proven = customer.domains.filter(verified_at__isnull=False)
     return proven.exists() and not proven.exclude(spf__state=State.GOOD.value).exists()
+
+
+def failing(customer: Customer) -> list[str]:
+    """Proven domains as which our mail does not pass, as far as is known; at most `FAILING_MAX`, by name."""
+    states = [state.value for state in State if state not in (State.GOOD, State.UNKNOWN, State.UNREADY)]
+    rows = customer.domains.filter(verified_at__isnull=False, spf__state__in=states).order_by("name")
+    return list(rows.values_list("name", flat=True)[:FAILING_MAX])
 
 
 def _known(domain: SendingDomain, row: SpfState | None, wanted: list[str]) -> DomainSpf:

@@ -5,10 +5,14 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 from tests.portal.web.conftest import People, SignedIn
+from tests.support.portal import ACTOR
 
 from outgate.mail.message import queue_id
 from outgate.portal.customers.models import Customer, MailPlatform
+from outgate.portal.outbound.services import add_domain, vouch_for_domain
+from outgate.portal.spf.models import SpfState
 from outgate.portal.tracker.models import Status, TrackedMessage
+from outgate.spf.report import State
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -62,3 +66,20 @@ def test_steps_say_what_is_to_do(people: People, signed_in: SignedIn) -> None:
 
     assert "Domain added" in page
     assert "/customers/alpha/outbound/#domains" in page
+
+
+def test_domains_whose_spf_record_leaves_us_out_are_named_once_mail_flows(people: People, signed_in: SignedIn) -> None:
+    domain = add_domain(actor=ACTOR, customer=people.alpha, name="alpha.example")
+    vouch_for_domain(actor=ACTOR, domain=domain)
+    SpfState.objects.create(domain=domain, state=State.NOT_INCLUDED.value, retry_at=timezone.now())
+    browser = signed_in(people.viewer)
+    assert "Receivers may refuse your mail" not in browser.get("/customers/alpha/").content.decode()
+
+    people.alpha.outbound = "active"
+    people.alpha.save(update_fields=["outbound"])
+    page = browser.get("/customers/alpha/").content.decode()
+    assert "Receivers may refuse your mail" in page
+    assert "/customers/alpha/outbound/#spf" in page
+
+    SpfState.objects.update(state=State.GOOD.value)
+    assert "Receivers may refuse your mail" not in browser.get("/customers/alpha/").content.decode()

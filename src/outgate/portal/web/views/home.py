@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from outgate.portal.customers.models import Customer, MailPlatform, Plan
 from outgate.portal.outbound.activation import activation_of
-from outgate.portal.spf.selectors import all_pass
+from outgate.portal.spf.selectors import all_pass, failing
 from outgate.portal.web import figures
 from outgate.portal.web.request import CallerRequest, of_customer
 
@@ -45,6 +45,7 @@ def customer(request: CallerRequest, customer: Customer) -> HttpResponse:
         "activation": activation_of(customer, now),
         "domains": domains,
         "has_outbound": Plan(customer.plan).has_outbound,
+        "spf_failing": failing(customer) if customer.outbound != "off" else [],
         "steps": [step for step in steps if step[2] not in not_needed],
         "mail": figures.mail_of([customer.slug], now - timedelta(hours=24)).get(customer.slug),
         "recent": figures.recent_messages(customer.slug),
