@@ -28,7 +28,7 @@ $(VENV)/.test: $(VENV)/.run requirements/test.txt
 # The browser's driver keeps an event loop running in its process, beside which no other test could have one of its own.
 test: $(VENV)/.test system-packages $(VENV)/.compiled corpus check
 	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore tests/browser
-	$(BIN)/python -m pytest tests/browser
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/browser
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .
