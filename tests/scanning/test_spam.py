@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from outgate.mail.findings import Category
 from outgate.scanning.interface import Context
 from outgate.scanning.mime import take_apart
-from outgate.scanning.spam import FEATURES_MAX, MAGIC, PLACES, Spam, SpamModel, features
+from outgate.scanning.spam import FEATURES_ENOUGH, MAGIC, PLACES, Spam, SpamModel, features
 
 WEIGHTS = files("outgate.app.data").joinpath("spam.weights").read_bytes()
 CONTEXT = Context("ada@alpha.example", ("bob@beta.example",))
@@ -74,7 +74,7 @@ def test_signed_weights_count_up_and_down() -> None:
 
 def test_features_are_bounded() -> None:
     words = " ".join(f"word{chr(97 + n % 26)}{chr(97 + n // 26 % 26)}{chr(97 + n // 676 % 26)}" for n in range(20_000))
-    assert len(features(take_apart(mail("s", words)))) <= FEATURES_MAX + 2
+    assert len(features(take_apart(mail("s", words)))) <= FEATURES_ENOUGH
 
 
 @given(st.binary(max_size=300))

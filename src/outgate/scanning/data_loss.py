@@ -1,7 +1,8 @@
 """Data that must not leave by mail: numbers with a checksum, keys, and the customer's own words and patterns.
 
-A number is shown by its last digits only. Every pattern is matched by RE2, in time that grows with the text and not
-with the pattern's cunning.
+A number is shown by its last digits only. RE2 looks once over a text for what could be any of it; only what it saw is
+looked for by the patterns here, which are bounded. A customer's own patterns are matched by RE2 alone, in time that
+grows with the text and not with the pattern's cunning.
 """
 
 import math
@@ -106,21 +107,24 @@ KINDS: Final = (
          _near("personnummer|personnr|pnr")),
 )  # fmt: skip
 
-# Keys and secrets by their shape, each its own. None of these is in ordinary text.
+# Keys and secrets by their shape, each its own: what it begins with, and the whole. None of these is in ordinary text.
 _SECRETS: Final = (
-    ("private-key", re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----")),
-    ("cloud-key", re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bAIza[0-9A-Za-z_\-]{35}\b")),
-    ("access-token", re.compile(
+    ("private-key", "-----BEGIN", re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----")),
+    ("cloud-key", "AKIA|ASIA|AIza", re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bAIza[0-9A-Za-z_\-]{35}\b")),
+    ("access-token", "gh[pousr]_|github_pat_|glpat-|xox[abprs]-|sk_live_|npm_", re.compile(
         r"\b(?:gh[pousr]_[0-9A-Za-z]{36}|github_pat_[0-9A-Za-z_]{60,90}|glpat-[0-9A-Za-z_\-]{20}|"
         r"xox[abprs]-[0-9A-Za-z\-]{10,80}|sk_live_[0-9A-Za-z]{24,64}|npm_[0-9A-Za-z]{36})\b"
     )),
-    ("web-token", re.compile(r"\beyJ[0-9A-Za-z_\-]{10,2000}\.eyJ[0-9A-Za-z_\-]{10,4000}\.[0-9A-Za-z_\-]{10,1000}")),
+    ("web-token", "eyJ", re.compile(
+        r"\beyJ[0-9A-Za-z_\-]{10,2000}\.eyJ[0-9A-Za-z_\-]{10,4000}\.[0-9A-Za-z_\-]{10,1000}"
+    )),
 )  # fmt: skip
 _PASSWORD: Final = re.compile(
     r"\b(?:password|passwort|kennwort|api[_ -]?key|secret|client[_ -]?secret|access[_ -]?token)"
     r"\s{0,3}[:=]\s{0,3}[\"']?([^\s\"'<>]{8,128})",
     re.IGNORECASE,
 )
+_PASSWORD_HINT: Final = r"(?i)passwor[dt]|kennwort|api[_ -]?key|secret|access[_ -]?token"  # noqa: S105 - no secret
 SECRET_ENTROPY: Final = 3.2  # bits a character, from which on what follows "password:" is taken for one
 
 
@@ -133,42 +137,55 @@ class DataLoss:
     def scan(self, message: ScannedMessage, context: Context) -> Iterable[Finding]:
         own = compiled(context.policy.words, context.policy.patterns)
         for part in message.readable:
-            yield from _numbers(part)
-            yield from _keys(part)
+            if suspected := _SUSPECTS.Match(part.text):
+                yield from _known(part, {_SUSPECT_NAMES[number] for number in suspected})
             if own is not None:
                 yield from own.find(part)
 
 
-# What every number of `KINDS` has in it: a text without it needs no closer look.
-_CANDIDATE: Final = re2.compile(r"\d(?:[ .\-/+]?\d){7}|[A-Z]{2}\d{2} ?[A-Z0-9]{4}|[A-Z]{6}\d{2}")
+_LOOKED_AROUND: Final = re.compile(r"\(\?<?!.*?\)")  # which RE2 does not know; without it there is only more to suspect
 
 
-def _numbers(part: Readable) -> Iterator[Finding]:
-    if not _CANDIDATE.search(part.text):
-        return
+def _suspects() -> tuple[Any, list[str]]:
+    """All patterns as one of RE2, and the names that stand behind its numbers."""
+    hints = [(kind.name, _LOOKED_AROUND.sub("", kind.pattern.pattern)) for kind in KINDS]
+    hints += [(f"near {kind.name}", f"(?i){kind.near.pattern}") for kind in KINDS if kind.near is not None]
+    hints += [(name, beginning) for name, beginning, _ in _SECRETS]
+    hints.append(("password", _PASSWORD_HINT))
+    together = re2.Set.SearchSet()
+    for _, pattern in hints:
+        together.Add(pattern)
+    together.Compile()
+    return together, [name for name, _ in hints]
+
+
+_SUSPECTS, _SUSPECT_NAMES = _suspects()
+
+
+def _known(part: Readable, suspected: set[str]) -> Iterator[Finding]:
     for kind in KINDS:
-        if kind.near is not None and not kind.near.search(part.text):
-            continue
-        values: set[str] = set()
-        for match in kind.pattern.finditer(part.text):
-            if len(values) >= COUNT_MAX:
-                break
-            if kind.near is not None and not kind.near.search(part.text, max(0, match.start() - NEAR), match.start()):
-                continue
-            if kind.is_valid(match[0]):
-                values.add(_digits(match[0]))
-        if values:
-            yield Finding(Category.DATA_LOSS, NAME, kind.name, len(values), masked(min(values)), part.place)
-
-
-def _keys(part: Readable) -> Iterator[Finding]:
-    for name, pattern in _SECRETS:
-        count = sum(1 for _ in pattern.finditer(part.text))
-        if count:
+        if kind.name in suspected and (kind.near is None or f"near {kind.name}" in suspected):
+            yield from _numbers(part, kind)
+    for name, _, pattern in _SECRETS:
+        if name in suspected and (count := sum(1 for _ in pattern.finditer(part.text))):
             yield Finding(Category.DATA_LOSS, NAME, name, min(count, COUNT_MAX), "", part.place)
-    words = {match[1] for match in _PASSWORD.finditer(part.text) if entropy(match[1]) >= SECRET_ENTROPY}
-    if words:
-        yield Finding(Category.DATA_LOSS, NAME, "password", min(len(words), COUNT_MAX), "", part.place)
+    if "password" in suspected:
+        words = {match[1] for match in _PASSWORD.finditer(part.text) if entropy(match[1]) >= SECRET_ENTROPY}
+        if words:
+            yield Finding(Category.DATA_LOSS, NAME, "password", min(len(words), COUNT_MAX), "", part.place)
+
+
+def _numbers(part: Readable, kind: Kind) -> Iterator[Finding]:
+    values: set[str] = set()
+    for match in kind.pattern.finditer(part.text):
+        if len(values) >= COUNT_MAX:
+            break
+        if kind.near is not None and not kind.near.search(part.text, max(0, match.start() - NEAR), match.start()):
+            continue
+        if kind.is_valid(match[0]):
+            values.add(_digits(match[0]))
+    if values:
+        yield Finding(Category.DATA_LOSS, NAME, kind.name, len(values), masked(min(values)), part.place)
 
 
 def entropy(text: str) -> float:
