@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check corpus fuzz format requirements docs screenshots bench bench-relay bench-latency bench-admission bench-deferred bench-large bench-portal crash clean system-packages
+.PHONY: run test check corpus fuzz format requirements docs screenshots bench bench-relay bench-latency bench-admission bench-deferred bench-large bench-portal bench-scan bench-detection crash clean system-packages
 
 run: $(VENV)/.compiled
 	@exec $(BIN)/outgate up --demo --state var
@@ -59,7 +59,7 @@ docs: $(VENV)/.run
 	$(BIN)/python tools/generate_docs.py
 
 # Everything that is measured, one after the other, with nothing else running. The tables stand in docs/performance.md.
-bench: bench-relay bench-latency bench-large bench-deferred bench-admission bench-portal
+bench: bench-relay bench-latency bench-large bench-deferred bench-admission bench-portal bench-scan bench-detection
 
 bench-admission: $(VENV)/.run
 	$(BIN)/python bench/admission.py
@@ -78,6 +78,14 @@ bench-large: $(VENV)/.run
 
 bench-portal: $(VENV)/.compiled
 	$(BIN)/python bench/portal.py
+
+# Needs root, and Debian's package rspamd.
+bench-scan: $(VENV)/.compiled corpus
+	$(BIN)/python bench/scan.py
+
+# Needs root, and Debian's packages rspamd and spamd.
+bench-detection: $(VENV)/.run corpus
+	$(BIN)/python bench/detection.py
 
 # Kill processes under load; docs/reliability.md has the table of one run.
 crash: $(VENV)/.test $(VENV)/.compiled

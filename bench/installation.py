@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import platform
 import re
 import signal
 import socket
@@ -11,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from outgate.app.configuration import Configuration, load
@@ -266,8 +268,8 @@ def sink(port: int) -> Iterator[None]:
         process.wait()
 
 
-def wait_for_port(port: int) -> None:
-    end = time.monotonic() + 10
+def wait_for_port(port: int, seconds: float = 10.0) -> None:
+    end = time.monotonic() + seconds
     while time.monotonic() < end:
         with contextlib.suppress(OSError), socket.create_connection((SOURCE, port), 1):
             return
@@ -289,3 +291,11 @@ def load_with(port: int, messages: int, connections: int = 20, size_octets: int 
 
 def percentile(values: list[float], part: float) -> float:
     return sorted(values)[min(int(len(values) * part), len(values) - 1)]
+
+
+def machine() -> str:
+    """What was measured on."""
+    model = next(line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name"))
+    memory = int(Path("/proc/meminfo").read_text().split()[1]) / 1024 / 1024
+    facts = f"{os.cpu_count()} cores ({model.partition(':')[2].strip()}), {memory:.0f} GiB"
+    return f"{facts}, Linux {platform.release()}, Python {platform.python_version()}, {datetime.now(UTC):%Y-%m-%d}"

@@ -12,7 +12,6 @@ that an earlier run has written.
 
 import argparse
 import os
-import platform
 import random
 import shutil
 import sys
@@ -21,6 +20,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from installation import machine
 
 ROOT = Path(__file__).resolve().parents[1]
 PASSWORD = "correct-horse-battery"
@@ -52,13 +53,6 @@ def main() -> None:
     pages(options.customers)
     if options.saves:
         saves(directory / "saving", options.saves)
-
-
-def machine() -> str:
-    model = next(line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name"))
-    memory = int(Path("/proc/meminfo").read_text().split()[1]) / 1024 / 1024
-    facts = f"{os.cpu_count()} cores ({model.partition(':')[2].strip()}), {memory:.0f} GiB"
-    return f"{facts}, Linux {platform.release()}, Python {platform.python_version()}, {datetime.now(UTC):%Y-%m-%d}"
 
 
 def set_up_django(state: Path) -> None:

@@ -10,6 +10,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -36,6 +37,7 @@ _OFFICE_LINKS: Final = re.compile(r"(?:word|xl|ppt)/(?:\w+/)*_rels/[^/]+\.rels")
 _OFFICE_BREAK: Final = re.compile(r"</(?:w:p|a:p|text:p|si|c|row|w:tr)>")
 _TARGET: Final = re.compile(r'Target="((?:https?|ftp):[^"]+)"[^<>]*TargetMode="External"', re.IGNORECASE)
 _OFFICE: Final = frozenset(("word", "excel", "powerpoint", "visio", "office", "open-document"))
+HOSTS_REMEMBERED: Final = 1_024  # links whose host a process keeps
 LINKS_MAX: Final = 500  # of one message
 
 
@@ -123,6 +125,7 @@ def office_text(octets: bytes, room: int) -> tuple[str, tuple[Link, ...]]:
     return "\n".join(texts), tuple(links)
 
 
+@lru_cache(maxsize=HOSTS_REMEMBERED)
 def host_of(link: str) -> str:
     """The host that a link leads to, in lower case; "" if it names none."""
     try:
