@@ -5,7 +5,7 @@ from typing import Final
 from outgate.mail.message import queue_id
 
 AT: Final = 1_795_000_000.0  # seconds since the epoch
-NAMES: Final = ("relayed", "deferred", "failed", "refused", "hostile", "microsoft")
+NAMES: Final = ("relayed", "deferred", "failed", "refused", "hostile", "microsoft", "held")
 SAMPLES: Final = {name: queue_id(int(AT * 1000), 1, number) for number, name in enumerate(NAMES)}  # reference by name
 HOSTILE: Final = "<script>alert(1)</script> invoice\u202efdp.exe \x1b[2J " + "very-long-" * 40
 
@@ -14,6 +14,7 @@ def add_mail(customer: str) -> None:
     """Needs Django."""
     from outgate.contract.events import DeliveryAttempted, MessageAccepted, MessageRefused, RecipientOutcome
     from outgate.mail.evidence import DkimVerdict, Evidence, SignatureResult
+    from outgate.mail.findings import AttachmentFact, Category, Finding, ScanReport
     from outgate.portal.tracker.recording import record_events
 
     def accepted(name: str, *paths: str, subject: str, **more: object) -> MessageAccepted:
@@ -69,8 +70,17 @@ def add_mail(customer: str) -> None:
         ),
         "pass",
     )
+    scanned = ScanReport(
+        (Finding(Category.DATA_LOSS, "data-loss", "card-number", 3, "\u20261881", "2/customers.xlsx"),),
+        (AttachmentFact("2", "customers.xlsx", "excel", (), 31_004, "0" * 64),),
+        seconds=0.012,
+        action="hold",
+        reason="content-data-loss",
+    )
+    held = {"lane": "held", "lane_reason": "content-data-loss", "report": scanned}
     record_events(
         [
+            accepted("held", *paths, subject="Customers of the quarter", **held),
             accepted("relayed", *paths, subject="Minutes of the meeting", evidence=Evidence("declared", dkim="none")),
             attempted("relayed", 1, "relayed", *((path, "relayed", "250 2.0.0 Ok: queued as 4C7F") for path in paths)),
             accepted("deferred", paths[0], subject="Offer 2026-117", lane="slow", lane_reason="over-limit"),

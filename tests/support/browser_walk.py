@@ -47,11 +47,13 @@ PAGES: dict[str, dict[str, str]] = {
         "mail-nothing": f"{MAIL}?subject=zzz",
         "mail-older": f"{MAIL}?{SINCE}&before={SAMPLES['failed']}",
         **{f"message-{name}": f"{MAIL}{reference}/" for name, reference in SAMPLES.items()},
+        "held": "/customers/nordwind-logistics/held/",
         "acting-audit": "/audit/",
     },
     "admin@alpha.example": {
         "overview-empty": "/customers/alpha/",
         "mail-empty": "/customers/alpha/mail/",
+        "held-empty": "/customers/alpha/held/",
         "outbound": "/customers/alpha/outbound/",
         "access": "/customers/alpha/access/",
         "policies": "/customers/alpha/policies/",

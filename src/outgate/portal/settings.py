@@ -28,6 +28,7 @@ INSTALLED_APPS = [
     "outgate.portal.feed",
     "outgate.portal.providers",
     "outgate.portal.tracker",
+    "outgate.portal.held",
     "outgate.portal.api",
 ]
 

@@ -77,6 +77,17 @@ class Caller:
         return self.acting_for is not None and is_staff
 
     @property
+    def may_work_on_held(self) -> bool:
+        """Release, delete and try again waiting mail of the customers that the caller reaches."""
+        return self.role in (Role.OPERATOR, Role.CUSTOMER_ADMIN) or self.may_release_dangerous
+
+    @property
+    def may_release_dangerous(self) -> bool:
+        """Also what is held as malware or phishing: staff alone."""
+        is_partner = self.role is Role.PARTNER and Right.QUARANTINE.value in self.rights
+        return self.role is Role.OPERATOR or is_partner
+
+    @property
     def may_see_mail(self) -> bool:
         """Of the customers that the caller reaches. Partner staff needs the right while it is logged in as one, too."""
         return self.role is not Role.PARTNER or Right.TRACKER.value in self.rights

@@ -34,6 +34,7 @@ class Scope(models.TextChoices):
     CUSTOMERS_WRITE = "customers:write", "Change customers and their settings"
     CUSTOMERS_MANAGE = "customers:manage", "Create and delete customers"
     MESSAGES_READ = "messages:read", "Look into the tracker of mail"
+    MESSAGES_DECIDE = "messages:decide", "Release, try again and delete waiting mail"
     SENDERS_READ = "senders:read", "List locked senders"
     SENDERS_UNLOCK = "senders:unlock", "Unlock locked senders"
     TEAM_READ = "team:read", "Read users and allowed addresses"
@@ -46,6 +47,7 @@ class Scope(models.TextChoices):
 RIGHTS: Final[dict[Scope, frozenset[Right]]] = {
     Scope.CUSTOMERS_WRITE: frozenset({Right.MANAGE_CUSTOMERS}),
     Scope.CUSTOMERS_MANAGE: frozenset({Right.CREATE_CUSTOMERS, Right.MANAGE_CUSTOMERS}),
+    Scope.MESSAGES_DECIDE: frozenset({Right.QUARANTINE}),
     Scope.SENDERS_UNLOCK: frozenset({Right.MANAGE_CUSTOMERS}),
     Scope.TEAM_WRITE: frozenset(Right),  # who adds somebody may give all rights
     Scope.AUDIT_READ: frozenset({Right.AUDIT}),

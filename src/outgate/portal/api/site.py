@@ -8,6 +8,7 @@ from ninja.errors import HttpError, ValidationError
 from outgate.portal.api import (
     audit,
     domains,
+    held,
     installation,
     management,
     messages,
@@ -53,6 +54,7 @@ api.add_router("/allowed-addresses", people.addresses)
 api.add_router("/regions", installation.regions)
 api.add_router("/partners", installation.partners)
 api.add_router("/reasons", reasons.router)
+api.add_router("/customers", held.router)
 api.add_router("/customers", messages.router)
 api.add_router("/audit", audit.router)
 

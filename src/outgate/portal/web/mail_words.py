@@ -37,3 +37,10 @@ def word_of(name: str) -> str:
 
 
 DONE: Final = {"deliver": "delivered", "hold": "held", "reject": "rejected", "defer": "told to come again"}
+# By action on a waiting message: its button, and what is asked before.
+ACTIONS: Final = {
+    "release": ("Release", "Release this message? It is delivered at once."),
+    "retry": ("Try now", "Try to deliver this message now?"),
+    "delete": ("Delete", "Delete this message? Nobody gets it, and its sender is not told."),
+}
+ORDERED: Final = {"release": "Release ordered", "retry": "Another try ordered", "delete": "Deletion ordered"}

@@ -75,3 +75,9 @@ def moment(at: Any) -> SafeString:
 def done(action: str) -> str:
     """What was done with a message by an action of a policy."""
     return mail_words.DONE.get(action, action)
+
+
+@register.filter
+def ordered(action: str) -> str:
+    """That somebody has ordered it for a message."""
+    return mail_words.ORDERED.get(action, action)

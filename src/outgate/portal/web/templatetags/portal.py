@@ -16,6 +16,7 @@ _ICONS = {
     "plus": "M12 5v14M5 12h14",
     "check": "M5 12l5 5L20 7",
     "cross": "M6 6l12 12M18 6L6 18",
+    "pause": "M8 5v14M16 5v14",
     "search": "M10 4a6 6 0 1 0 0 12a6 6 0 0 0 0-12zM15 15l5 5",
     "arrow": "M5 12h14M13 6l6 6l-6 6",
     "back": "M19 12H5M11 6l-6 6l6 6",

@@ -11,12 +11,15 @@ from django.views.decorators.http import require_safe
 from outgate.portal.accounts.models import Role
 from outgate.portal.customers.models import Customer
 from outgate.portal.errors import NotFound
+from outgate.portal.held import services
+from outgate.portal.held.selectors import order_of
 from outgate.portal.reason_pages import reason_page
 from outgate.portal.tracker import reach
 from outgate.portal.tracker.models import TrackedMessage
 from outgate.portal.tracker.search import QUEUE_ID_LENGTH, read_queue_id
 from outgate.portal.tracker.selectors import message_of
 from outgate.portal.tracker.story import story_of
+from outgate.portal.web import mail_words
 from outgate.portal.web.forms import Form
 from outgate.portal.web.request import CallerRequest, staff_only
 from outgate.portal.web.views.mail import of_mail
@@ -87,15 +90,24 @@ def _page(request: CallerRequest, customer: Customer | None, message: TrackedMes
             return HttpResponse(status=204)
     else:
         reach.record_look(request.caller, customer, message)
+    is_own = customer is not None and not request.caller.is_staff  # staff that looks a message up decides nothing
     context = {
         "customer": customer,
         "message": message,
+        "actions": _actions(request, message) if is_own else [],
+        "order": order_of(message) if is_own and not story.is_final else None,
         "story": story,
         "causes": [{"code": code, "page": reason_page(code)} for code in story.causes],
         "evidence": _evidence(message.evidence),
         "is_operator": request.caller.role is Role.OPERATOR,
     }
     return render(request, "web/message_story.html" if is_part else "web/message.html", context)
+
+
+def _actions(request: CallerRequest, message: TrackedMessage) -> list[tuple[str, str, str]]:
+    """What may be ordered for it: the action, its button, what is asked before."""
+    possible = [action for action in services.ACTIONS if services.may_do(request.caller, message, action)]
+    return [(action.value, *mail_words.ACTIONS[action.value]) for action in possible]
 
 
 def _evidence(recorded: Any) -> dict[str, Any]:

@@ -1,0 +1,111 @@
+"""Routes of held mail, and of what is decided over waiting mail."""
+
+from datetime import datetime
+from typing import Annotated
+
+from django.http import HttpRequest
+from ninja import Field, Router, Schema
+from pydantic import Strict
+
+from outgate.contract.commands import QueueAction
+from outgate.portal.accounts.keys import Scope
+from outgate.portal.accounts.scope import customer_of
+from outgate.portal.api.authentication import Key, caller_of
+from outgate.portal.api.pages import LIMIT_DEFAULT, Cursor, Limit, read_cursor, write_cursor
+from outgate.portal.api.problems import Problem
+from outgate.portal.api.schemas import In
+from outgate.portal.held.selectors import HeldRow, held_of
+from outgate.portal.held.services import ACTIONS, CHOSEN_MAX, order
+from outgate.portal.tracker.search import TEXT_MAX, read_queue_id
+
+router = Router(tags=["messages"])
+READ, DECIDE = Key(Scope.MESSAGES_READ), Key(Scope.MESSAGES_DECIDE)
+Text = Annotated[str, Field(max_length=TEXT_MAX)]
+
+
+class OrderOut(Schema):
+    """What somebody has ordered, and a worker has not carried out or not told of yet."""
+
+    action: QueueAction = Field(examples=["release"])
+    actor: str = Field(examples=["ada@example.com"])
+    at: datetime
+
+
+class HeldMessageOut(Schema):
+    reference: str = Field(description="The queue id", examples=["T463Z0H4G0G01"])
+    at: datetime
+    reason: str = Field(description="Reason code of the hold", examples=["content-data-loss"])
+    findings: list[str] = Field(description="What scanning found that led to it", examples=[["card-number"]])
+    reverse_path: str = Field(examples=["ada@example.com"])
+    header_from: str = Field(examples=["ada@example.com"])
+    recipient: str = Field(description="One of them", examples=["bob@example.net"])
+    recipient_count: int = Field(examples=[1])
+    subject: str = Field(examples=["The quarter's figures"])
+    size_octets: int = Field(examples=[4096])
+    order: OrderOut | None
+
+
+class HeldPageOut(Schema):
+    items: list[HeldMessageOut]
+    next: str | None = Field(examples=[None])
+
+
+class DecisionIn(In):
+    action: Annotated[QueueAction, Strict(False)] = Field(description="`release`, `retry` or `delete`")
+    references: list[Annotated[str, Field(max_length=40)]] = Field(
+        min_length=1, max_length=CHOSEN_MAX, examples=[["T463Z0H4G0G01"]]
+    )
+
+
+class DecisionOut(Schema):
+    ordered: int = Field(description="Messages that wait still, for which it is ordered", examples=[1])
+
+
+@router.get("/{slug:customer_id}/held", auth=READ, response=HeldPageOut, summary="List held messages")
+def index(
+    request: HttpRequest,
+    customer_id: str,
+    text: Annotated[Text, Field(description="Part of sender, recipient or subject")] = "",
+    reason: Text = "",
+    cursor: Cursor = "",
+    limit: Limit = LIMIT_DEFAULT,
+) -> HeldPageOut:
+    """Newest first, in pages."""
+    customer = customer_of(caller_of(request), customer_id)
+    before = read_queue_id(read_cursor(cursor)) if cursor else ""
+    if cursor and not before:
+        raise Problem(422, "cursor-unknown", "This is no cursor of this list. Leave it out for the first page.")
+    found = held_of(customer.slug, text=text, reason=reason, before=before, limit=limit)
+    following = write_cursor(found.next_before) if found.next_before else None
+    return HeldPageOut(items=[_out(row) for row in found.rows], next=following)
+
+
+@router.post(
+    "/{slug:customer_id}/messages/decide", auth=DECIDE, response=DecisionOut, summary="Decide over waiting messages"
+)
+def decide(request: HttpRequest, customer_id: str, wanted: DecisionIn) -> DecisionOut:
+    """Workers carry it out within seconds. `release`: held mail, or mail in the slow lane; `retry`: deferred mail;
+    `delete`: any of it, without a notice to the sender. What does not wait any more is passed over."""
+    caller = caller_of(request)
+    customer = customer_of(caller, customer_id)
+    if wanted.action not in ACTIONS:
+        raise Problem(422, "value-refused", "Choose release, retry or delete.")
+    count = order(caller=caller, customer=customer, references=wanted.references, action=wanted.action)
+    return DecisionOut(ordered=count)
+
+
+def _out(row: HeldRow) -> HeldMessageOut:
+    message, placed = row.message, row.order
+    return HeldMessageOut(
+        reference=message.queue_id,
+        at=message.at,
+        reason=message.lane_reason,
+        findings=row.findings,
+        reverse_path=message.reverse_path,
+        header_from=message.header_from,
+        recipient=row.recipient,
+        recipient_count=row.more + bool(row.recipient),
+        subject=message.subject,
+        size_octets=message.size_octets,
+        order=OrderOut(action=QueueAction(placed.action), actor=placed.actor, at=placed.at) if placed else None,
+    )

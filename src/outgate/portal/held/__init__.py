@@ -1,0 +1,1 @@
+"""Mail that waits: what people decide over it."""

@@ -1,0 +1,88 @@
+"""What people decide over waiting mail: release, try now, delete. Workers carry it out."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from django.db import transaction
+from django.utils import timezone
+
+from outgate.contract.commands import QueueAction, QueueCommand
+from outgate.portal.accounts import audit
+from outgate.portal.accounts.caller import Caller
+from outgate.portal.customers.models import Customer
+from outgate.portal.errors import Invalid, NotFound
+from outgate.portal.feed.services import order_command
+from outgate.portal.held.models import MessageOrder
+from outgate.portal.tracker.models import Status, TrackedMessage
+from outgate.portal.tracker.search import read_queue_id
+
+CHOSEN_MAX: Final = 100  # messages of one order
+NO_RIGHT: Final = "Your rights do not include working on held mail. Ask an administrator of your organisation for them."
+# Held for these, a message is released by staff alone: who was deceived by it would let it out.
+DANGEROUS: Final = frozenset(("content-malware", "content-phishing"))
+ACTIONS: Final = {
+    QueueAction.RELEASE: frozenset((Status.HELD.value, Status.SLOW.value)),
+    QueueAction.RETRY: frozenset((Status.DEFERRED.value, Status.QUEUED.value)),
+    QueueAction.DELETE: frozenset((Status.HELD.value, Status.SLOW.value, Status.DEFERRED.value, Status.QUEUED.value)),
+}  # how a message has to stand for it
+DONE: Final = {
+    QueueAction.RELEASE: "message.released",
+    QueueAction.RETRY: "message.retried",
+    QueueAction.DELETE: "message.deleted",
+}  # by action, in the audit log
+
+
+def check_may_work(caller: Caller) -> None:
+    """Raises: NotFound."""
+    if not caller.may_work_on_held:
+        raise NotFound(NO_RIGHT)
+
+
+def may_do(caller: Caller, message: TrackedMessage, action: QueueAction) -> bool:
+    """Is it to be offered?"""
+    if not caller.may_work_on_held or message.status not in ACTIONS[action]:
+        return False
+    return action is not QueueAction.RELEASE or _may_release(caller, message)
+
+
+def order(*, caller: Caller, customer: Customer, references: Iterable[str], action: QueueAction) -> int:
+    """Have it done to these messages of the customer's; returns to how many.
+
+    Those that do not wait any more are passed over: somebody was quicker. Carried out within seconds, while a worker
+    lives; an order that is repeated is one order. Raises: Invalid, NotFound (no such right, or not the customer's).
+    """
+    check_may_work(caller)
+    wanted = list(dict.fromkeys(filter(None, map(read_queue_id, references))))
+    if not wanted:
+        raise Invalid("chosen", "Nothing is chosen. Tick the messages first.")
+    if len(wanted) > CHOSEN_MAX:
+        raise Invalid("chosen", f"These are {len(wanted)} messages. Choose at most {CHOSEN_MAX} at a time.")
+    messages = list(TrackedMessage.objects.filter(customer_id=customer.slug, queue_id__in=wanted).order_by("queue_id"))
+    if not messages:
+        raise NotFound("No such message is recorded.")
+    if action is QueueAction.RELEASE and any(not _may_release(caller, message) for message in messages):
+        raise Invalid(
+            "chosen",
+            "Mail that is held as malware or phishing is released by your provider's staff alone. Leave it out, or ask "
+            "them.",
+        )
+    waiting = [message for message in messages if message.status in ACTIONS[action]]
+    if not waiting:
+        return 0
+    ids = tuple(message.queue_id for message in waiting)
+    now = timezone.now()
+    with transaction.atomic():
+        # Every worker is asked: the spool of one that is gone is another's by now.
+        command = QueueCommand(action, ids, caller.actor.name, customer.slug)
+        number = order_command(actor=caller.actor, command=command)
+        for message in waiting:
+            MessageOrder.objects.update_or_create(
+                queue_id=message.queue_id,
+                defaults={"command_id": number, "action": action.value, "actor": caller.actor.name, "at": now},
+            )
+            audit.record(caller.actor, DONE[action], f"{customer.slug}/{message.queue_id}", reason=message.lane_reason)
+    return len(waiting)
+
+
+def _may_release(caller: Caller, message: TrackedMessage) -> bool:
+    return message.lane_reason not in DANGEROUS or caller.may_release_dangerous

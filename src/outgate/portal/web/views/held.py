@@ -1,0 +1,98 @@
+"""Mail that is held: the list, and what people decide over it and over other waiting mail."""
+
+from typing import Final
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_POST, require_safe
+
+from outgate.contract.commands import QueueAction
+from outgate.portal.customers.models import Customer
+from outgate.portal.errors import Invalid
+from outgate.portal.held import services
+from outgate.portal.held.selectors import COUNT_MAX, HeldPage, count_held, held_of, held_reasons
+from outgate.portal.tracker.search import read_queue_id
+from outgate.portal.web.forms import Form
+from outgate.portal.web.request import CallerRequest
+from outgate.portal.web.views.mail import of_mail
+
+_SAID: Final = {
+    QueueAction.RELEASE: "to be released",
+    QueueAction.RETRY: "to be tried now",
+    QueueAction.DELETE: "to be deleted",
+}
+FIELDS: Final = ("q", "reason")
+
+
+@require_safe
+@of_mail
+def index(request: CallerRequest, customer: Customer) -> HttpResponse:
+    return _page(request, customer, Form("held"))
+
+
+@require_POST
+@of_mail
+def decide(request: CallerRequest, customer: Customer) -> HttpResponse:
+    """`chosen`: references; `do`: a value of `QueueAction`; `next`: the page to come back to."""
+    form = Form.of(request, "held")
+    with form.catching():
+        action = _action(form.text("do"))
+        count = services.order(
+            caller=request.caller, customer=customer, references=form.chosen("chosen"), action=action
+        )
+        if count:
+            said = f"{count} message{'s are' if count > 1 else ' is'} {_SAID[action]}."
+            messages.success(request, f"{said} It takes a few seconds until it is seen here.")
+        else:
+            messages.info(request, "Nothing was to be done: what you chose does not wait any more.")
+        return redirect(_next(request, form, customer))
+    return _page(request, customer, form)
+
+
+def _page(request: CallerRequest, customer: Customer, form: Form) -> HttpResponse:
+    values = {name: request.GET[name].strip() for name in FIELDS if request.GET.get(name, "").strip()}
+    before = read_queue_id(request.GET.get("before", ""))
+    reason = values.get("reason", "")
+    found: HeldPage = held_of(customer.slug, text=values.get("q", ""), reason=reason, before=before)
+    count = count_held(customer.slug)
+    caller = request.caller
+    context = {
+        "customer": customer,
+        "form": form,
+        "filter": Form("filter", values),
+        "found": found,
+        "before": before,
+        "query": urlencode(values),
+        "count": min(count, COUNT_MAX),
+        "is_more": count > COUNT_MAX,
+        "reasons": [(code, code) for code in held_reasons(customer.slug)],
+        "may_work": caller.may_work_on_held,
+        "may_release_dangerous": caller.may_release_dangerous,
+        "dangerous": services.DANGEROUS,
+        "is_pending": any(row.order is not None for row in found.rows),
+        "chosen": form.chosen("chosen"),
+    }
+    return render(request, "web/held.html", context, status=200 if form.is_good else 422)
+
+
+def _action(text: str) -> QueueAction:
+    """Raises: Invalid."""
+    try:
+        action = QueueAction(text)
+    except ValueError:
+        action = QueueAction.HOLD
+    if action not in services.ACTIONS:
+        raise Invalid("do", "Choose what is to be done: release or delete.")
+    return action
+
+
+def _next(request: CallerRequest, form: Form, customer: Customer) -> str:
+    wanted = form.text("next")
+    if url_has_allowed_host_and_scheme(wanted, allowed_hosts=None) and wanted.startswith("/"):
+        return wanted
+    query = urlencode({name: request.GET[name] for name in FIELDS if request.GET.get(name)})
+    return f"{reverse('held', args=[customer.slug])}{f'?{query}' if query else ''}"
