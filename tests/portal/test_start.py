@@ -64,6 +64,7 @@ def test_processes_that_start_together_on_nothing_find_their_tables(tmp_path: Pa
         "customers",
         "feed",
         "guides",
+        "held",
         "limits",
         "outbound",
         "policies",
