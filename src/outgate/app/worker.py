@@ -26,6 +26,7 @@ from outgate.app.adoption import Adopter
 from outgate.app.child import Orders, on_end, read_orders
 from outgate.app.configuration import Configuration
 from outgate.app.descriptors import fit, raise_limit
+from outgate.app.engines import Engines, make_gates
 from outgate.app.gate import Gate
 from outgate.app.log import LogFile
 from outgate.app.provider_data import packaged_documents
@@ -134,6 +135,13 @@ class Worker:
         self.scanning = ScannerPool(
             configuration.scanning.processes, snapshot=self.snapshot, loop=loop, log=log, worker=self.name
         )
+        self.engines = Engines(
+            self.scanning,
+            make_gates(configuration.scanning.engines, loop=loop, log=log, worker=self.name),
+            loop=loop,
+            host_name=configuration.host_name,
+            fault=partial(self._note_fault, QueueId("")),
+        )
         self.ids = ids = QueueIds(orders.number, time.time)
         means = self._make_means(ids)
         self.delivery = DeliveryManager(means)
@@ -164,7 +172,7 @@ class Worker:
             postmaster=ForwardPath.parse(configuration.postmaster) if configuration.postmaster else None,
             limiter=self.senders.limiter,
             prover=self.prover,
-            scanning=self.scanning,
+            scanning=self.engines if self.engines.gates else self.scanning,
         )
         self.gate = Gate(
             reception=self.reception,
@@ -221,6 +229,7 @@ class Worker:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await control.stop()
+        self.engines.close()
         self.scanning.close()
         with contextlib.suppress(OSError):
             await self.senders.save()

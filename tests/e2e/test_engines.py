@@ -1,0 +1,62 @@
+"""Engines of others in a whole Outgate: what they say decides, and that they are away is noticed and survived."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from tests.e2e.test_scanning import mail, scanned, send
+from tests.support.clamd import EICAR, Clamd
+from tests.support.installation import Installation, short_directory
+from tests.support.sink import Sink, running_sink
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[tuple[Installation, Clamd, Sink]]:
+    with short_directory() as directory, running_sink() as sink:
+        clamd = Clamd(directory).start()
+        engine = {"name": "clamd", "kind": "clamd", "address": clamd.address, "failures": 2, "pause_seconds": 0.5}
+        outgate = Installation(directory / "outgate", {"scanning": {"engines": [engine]}})
+        outgate.start()
+        try:
+            outgate.apply(scanned(sink))
+            yield outgate, clamd, sink
+        finally:
+            outgate.stop()
+            clamd.kill()
+
+
+def engine_state(outgate: Installation) -> str:
+    state: str = json.loads(outgate.fetch("/healthz"))["engines"]["clamd"]
+    return state
+
+
+def test_virus_is_refused_with_its_reason_and_the_rest_is_relayed(site: tuple[Installation, Clamd, Sink]) -> None:
+    outgate, _, sink = site
+    assert send(outgate, mail(attachment=("notes.txt", EICAR))).startswith("5.7.1 content-malware: ")
+    content = mail("minutes", "Thursday at ten, as discussed.")
+    assert send(outgate, content).startswith("2.0.0")
+    outgate.wait_until_delivered()
+    assert sink.messages[-1].body_behind_trace == content
+    assert outgate.metric("outgate_engine_answers_total", engine="clamd") == 2
+    assert outgate.metric("outgate_engine_findings_total", engine="clamd") == 1
+
+
+def test_virus_in_a_large_mail_is_found_too(site: tuple[Installation, Clamd, Sink]) -> None:
+    outgate, _, _ = site
+    content = mail(text="long\n" * 200_000, attachment=("notes.txt", EICAR))
+    assert send(outgate, content).startswith("5.7.1 content-malware: ")
+
+
+def test_without_its_engine_mail_waits_at_the_sender_until_it_is_back(site: tuple[Installation, Clamd, Sink]) -> None:
+    outgate, clamd, _ = site
+    clamd.kill()
+    for _ in range(3):
+        assert send(outgate, mail()).startswith("4.7.1 scanner-unavailable: ")
+    assert engine_state(outgate) != "good"
+    clamd.start()
+    while not (reply := send(outgate, mail())).startswith("2.0.0"):
+        assert reply.startswith("4.7.1 scanner-unavailable: ")  # until the pause is over
+    assert engine_state(outgate) == "good"
+    assert outgate.metric("outgate_engine_failures_total", engine="clamd", cause="unreachable") >= 2
+    outgate.wait_for_log("engine-left-alone")
+    outgate.wait_for_log("engine-answers-again")
