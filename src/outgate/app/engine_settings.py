@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 from outgate.engines.address import Address, parse_address
 from outgate.engines.interface import EngineAnswer, Question
 from outgate.net.clamd import ClamdClient
+from outgate.net.rspamd import RspamdClient
 
 ENGINES_MAX: Final = 16  # engines of one installation
 TIMEOUT_MAX: Final = 50.0  # seconds: an engine answers or is given up within the minute that scanning has
@@ -25,7 +26,7 @@ class Engine(Struct, frozen=True, forbid_unknown_fields=True):
             description="Name in findings, metrics and log: lower case letters, digits and `-`",
         ),
     ]
-    kind: Annotated[str, Meta(description="What it speaks: `clamd`")]
+    kind: Annotated[str, Meta(description="What it speaks: `clamd` or `rspamd`")]
     address: Annotated[str, Meta(description="Where it listens: `unix:/path` or `host:port`")]
     timeout_seconds: Annotated[
         float, Meta(gt=0, le=TIMEOUT_MAX, description="Time for an answer, waiting for a free connection included")
@@ -61,6 +62,7 @@ class EngineClient(Protocol):
 
 KINDS: Final[dict[str, Callable[[Engine, Address], EngineClient]]] = {
     "clamd": lambda engine, address: ClamdClient(engine.name, address),
+    "rspamd": lambda engine, address: RspamdClient(engine.name, address, engine.connections),
 }
 
 
