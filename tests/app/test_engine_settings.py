@@ -13,7 +13,7 @@ GOOD = Engine("clamd", "clamd", "unix:/run/clamav/clamd.ctl")
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_each_kind_has_a_client(kind: str) -> None:
-    engine = structs.replace(GOOD, kind=kind)
+    engine = structs.replace(GOOD, kind=kind, category="spam" if kind == "milter" else "")
     assert not list(problems([engine]))
     make_client(engine).close()
 
@@ -25,8 +25,10 @@ def test_each_kind_has_a_client(kind: str) -> None:
         ([structs.replace(GOOD, name="built-in")], "engines[0].name", "taken"),
         ([structs.replace(GOOD, kind="clam")], "engines[0].kind", "write one of"),
         ([structs.replace(GOOD, address="clamd")], "engines[0].address", "127.0.0.1:3310"),
+        ([structs.replace(GOOD, kind="milter")], "engines[0].category", "malware, phishing, spam"),
+        ([structs.replace(GOOD, category="spam")], "engines[0].category", "leave this away"),
     ],
-    ids=["twice", "ours", "kind", "address"],
+    ids=["twice", "ours", "kind", "address", "no-category", "category"],
 )
 def test_what_is_wrong_is_named(engines: list[Engine], key: str, words: str) -> None:
     [(place, problem)] = list(problems(engines))

@@ -23,8 +23,8 @@ def in_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., Non
 
 
 @asynccontextmanager
-async def engine(behaviour: Behaviour) -> AsyncIterator[TcpAddress]:
-    """Its address. What still talks at the end is cut."""
+async def engine(behaviour: Behaviour, *, hears_all: bool = False) -> AsyncIterator[TcpAddress]:
+    """Its address. What still talks at the end is cut, or has a time to hear the rest."""
     talks: set[asyncio.Task[None]] = set()
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -45,6 +45,8 @@ async def engine(behaviour: Behaviour) -> AsyncIterator[TcpAddress]:
         yield TcpAddress("127.0.0.1", server.sockets[0].getsockname()[1])
     finally:
         server.close()
+        if hears_all and talks:
+            await asyncio.wait(talks, timeout=5)
         for task in list(talks):
             task.cancel()
         await asyncio.gather(*talks, return_exceptions=True)

@@ -8,10 +8,13 @@ from msgspec import Meta, Struct
 
 from outgate.engines.address import Address, parse_address
 from outgate.engines.interface import EngineAnswer, Question
+from outgate.mail.findings import Category
 from outgate.net.clamd import ClamdClient
+from outgate.net.milter import MilterClient
 from outgate.net.rspamd import RspamdClient
 
 ENGINES_MAX: Final = 16  # engines of one installation
+CATEGORIES: Final = (Category.MALWARE.value, Category.PHISHING.value, Category.SPAM.value)  # of a milter's refusal
 TIMEOUT_MAX: Final = 50.0  # seconds: an engine answers or is given up within the minute that scanning has
 
 
@@ -26,8 +29,15 @@ class Engine(Struct, frozen=True, forbid_unknown_fields=True):
             description="Name in findings, metrics and log: lower case letters, digits and `-`",
         ),
     ]
-    kind: Annotated[str, Meta(description="What it speaks: `clamd` or `rspamd`")]
+    kind: Annotated[str, Meta(description="What it speaks: `clamd`, `milter` or `rspamd`")]
     address: Annotated[str, Meta(description="Where it listens: `unix:/path` or `host:port`")]
+    category: Annotated[
+        str,
+        Meta(
+            description="Of a milter: what its refusal means, `malware`, `phishing` or `spam`, and so which part of a "
+            "customer's policy decides. Has to be given for a milter, and for nothing else"
+        ),
+    ] = ""
     timeout_seconds: Annotated[
         float, Meta(gt=0, le=TIMEOUT_MAX, description="Time for an answer, waiting for a free connection included")
     ] = 20.0
@@ -62,6 +72,7 @@ class EngineClient(Protocol):
 
 KINDS: Final[dict[str, Callable[[Engine, Address], EngineClient]]] = {
     "clamd": lambda engine, address: ClamdClient(engine.name, address),
+    "milter": lambda engine, address: MilterClient(engine.name, address, Category(engine.category)),
     "rspamd": lambda engine, address: RspamdClient(engine.name, address, engine.connections),
 }
 
@@ -83,6 +94,10 @@ def problems(engines: Sequence[Engine]) -> Iterator[tuple[str, str]]:
         names.add(engine.name)
         if engine.kind not in KINDS:
             yield f"{place}.kind", f"{engine.kind!r} is not spoken here; write one of {', '.join(KINDS)}"
+        if engine.kind == "milter" and engine.category not in CATEGORIES:
+            yield f"{place}.category", f"say what a refusal of this milter means: one of {', '.join(CATEGORIES)}"
+        if engine.kind != "milter" and engine.category:
+            yield f"{place}.category", f"{engine.kind} says itself what it has found; leave this away"
         try:
             parse_address(engine.address)
         except ValueError as error:

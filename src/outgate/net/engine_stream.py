@@ -35,6 +35,9 @@ class EngineStream:
 
     async def receive(self, octets_max: int = READ_OCTETS) -> bytes:
         """What has come, b"" at the end. Raises: EngineFault."""
+        await asyncio.sleep(
+            0
+        )  # a peer that talks without a pause must not keep the loop, nor its own time-out, waiting
         try:
             return await self._loop.sock_recv(self._socket, octets_max)
         except OSError as error:
