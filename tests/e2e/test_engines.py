@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.e2e.test_scanning import mail, scanned, send
-from tests.support.clamd import EICAR, Clamd
+from tests.support.clamd import EICAR, SIGNATURE, Clamd
 from tests.support.installation import Installation, short_directory
 from tests.support.sink import Sink, running_sink
 
@@ -15,7 +15,10 @@ def site() -> Iterator[tuple[Installation, Clamd, Sink]]:
     with short_directory() as directory, running_sink() as sink:
         clamd = Clamd(directory).start()
         engine = {"name": "clamd", "kind": "clamd", "address": clamd.address, "failures": 2, "pause_seconds": 0.5}
-        outgate = Installation(directory / "outgate", {"scanning": {"engines": [engine]}})
+        rules = directory / "rules.yar"
+        rules.write_text('rule Falcon { strings: $a = "codename falcon" nocase condition: $a }')
+        settings = {"scanning": {"engines": [engine], "yara_rules": [str(rules)]}}
+        outgate = Installation(directory / "outgate", settings)
         outgate.start()
         try:
             outgate.apply(scanned(sink))
@@ -32,7 +35,7 @@ def engine_state(outgate: Installation) -> str:
 
 def test_virus_is_refused_with_its_reason_and_the_rest_is_relayed(site: tuple[Installation, Clamd, Sink]) -> None:
     outgate, _, sink = site
-    assert send(outgate, mail(attachment=("notes.txt", EICAR))).startswith("5.7.1 content-malware: ")
+    assert send(outgate, mail(attachment=("notes.txt", EICAR))).startswith(f"5.7.1 content-malware: {SIGNATURE}")
     content = mail("minutes", "Thursday at ten, as discussed.")
     assert send(outgate, content).startswith("2.0.0")
     outgate.wait_until_delivered()
@@ -45,6 +48,11 @@ def test_virus_in_a_large_mail_is_found_too(site: tuple[Installation, Clamd, Sin
     outgate, _, _ = site
     content = mail(text="long\n" * 200_000, attachment=("notes.txt", EICAR))
     assert send(outgate, content).startswith("5.7.1 content-malware: ")
+
+
+def test_yara_rules_are_looked_for(site: tuple[Installation, Clamd, Sink]) -> None:
+    outgate, _, _ = site
+    assert send(outgate, mail(text="the Codename Falcon")).startswith("5.7.1 content-malware: ")
 
 
 def test_without_its_engine_mail_waits_at_the_sender_until_it_is_back(site: tuple[Installation, Clamd, Sink]) -> None:

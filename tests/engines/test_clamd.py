@@ -18,12 +18,12 @@ def test_clean() -> None:
 @pytest.mark.parametrize(
     ("signature", "category", "name"),
     [
-        ("Eicar-Test-Signature", Category.MALWARE, "signature"),
-        ("Win.Trojan.Agent-1 with words", Category.MALWARE, "signature"),
+        ("Eicar-Test-Signature", Category.MALWARE, "Eicar-Test-Signature"),
+        ("Win.Trojan.Agent-1 with words", Category.MALWARE, "Win.Trojan.Agent-1_with_words"),
         ("Heuristics.Limits.Exceeded.MaxFileSize", Category.UNSCANNABLE, "engine-limits-exceeded"),
         ("Heuristics.Encrypted.Zip", Category.ATTACHMENT, "encrypted"),
         ("Heuristics.OLE2.ContainsMacros.VBA", Category.ATTACHMENT, "macros"),
-        ("Heuristics.Phishing.Email.SpoofedDomain", Category.PHISHING, "signature"),
+        ("Heuristics.Phishing.Email", Category.PHISHING, "Heuristics.Phishing.Email"),
         ("Heuristics.Structured.CreditCardNumber", Category.DATA_LOSS, "structured"),
     ],
 )

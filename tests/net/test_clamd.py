@@ -127,8 +127,8 @@ async def test_the_real_one(clamd: Clamd) -> None:
     client = ClamdClient("clamd", parse_address(clamd.address))
     assert await client.ask(QUESTION, b"Subject: s\r\n\r\nhello\r\n") == EngineAnswer()
     [finding] = (await client.ask(QUESTION, EICAR)).findings
-    assert (finding.category, finding.name) == (Category.MALWARE, "signature")
-    assert finding.detail.startswith(SIGNATURE)
+    assert finding.category is Category.MALWARE
+    assert finding.name.startswith(SIGNATURE)
 
 
 @in_loop

@@ -160,6 +160,13 @@ class Scanning(Struct, frozen=True, forbid_unknown_fields=True):
         int,
         Meta(ge=1, le=64, description="Scanner processes of each worker, started when the first message needs one"),
     ] = 2
+    yara_rules: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Files of YARA rules that the scanner processes look for; needs `pip install outgate[yara]`. "
+            "Read at the start"
+        ),
+    ] = ()
     engines: tuple[Engine, ...] = ()
 
 

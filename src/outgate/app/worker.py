@@ -31,7 +31,7 @@ from outgate.app.gate import Gate
 from outgate.app.log import LogFile
 from outgate.app.provider_data import packaged_documents
 from outgate.app.record import Record
-from outgate.app.scanner_pool import ScannerPool
+from outgate.app.scanner_pool import PROGRAM, ScannerPool
 from outgate.app.senders import Senders
 from outgate.app.worker_statistics import measure
 from outgate.contract.commands import Command, CommandResult, SendNotice
@@ -133,7 +133,12 @@ class Worker:
             lost=self.senders.lost,
         )
         self.scanning = ScannerPool(
-            configuration.scanning.processes, snapshot=self.snapshot, loop=loop, log=log, worker=self.name
+            configuration.scanning.processes,
+            snapshot=self.snapshot,
+            loop=loop,
+            log=log,
+            worker=self.name,
+            command=(*PROGRAM, *configuration.scanning.yara_rules),
         )
         self.engines = Engines(
             self.scanning,
