@@ -12,7 +12,7 @@ import pytest
 from tests.support.engine import in_loop
 
 from outgate.app.engine_settings import Engine
-from outgate.app.engines import EngineGate, Engines
+from outgate.app.engines import EngineGate, Engines, fitting
 from outgate.app.log import LogFile
 from outgate.engines.interface import EngineAnswer, EngineFault, Question
 from outgate.mail.findings import Category, Finding, ScanReport
@@ -106,6 +106,13 @@ async def setting(tmp_path: Path) -> AsyncIterator[Setting]:
         made.engines.close()
         await asyncio.sleep(0)
         made.log.close()
+
+
+def test_engines_fit_the_room_that_there_is() -> None:
+    engines = [Engine("a", "clamd", "h:1", connections=30), Engine("b", "clamd", "h:1", connections=10)]
+    assert fitting(engines, 40) == engines
+    assert [engine.connections for engine in fitting(engines, 20)] == [15, 5]
+    assert [engine.connections for engine in fitting(engines, 0)] == [1, 1]
 
 
 @in_loop

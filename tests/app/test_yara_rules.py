@@ -2,6 +2,9 @@
 
 import asyncio
 import builtins
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,6 +35,17 @@ rule Falcon {
   condition:
     $name
 }
+"""
+DENIED = """
+import ctypes, sys
+if ctypes.CDLL(None).prctl(65, 1, 0, 0, 0):  # PR_SET_MDWE, as systemd's MemoryDenyWriteExecute
+    print("cannot be denied", end="")
+    sys.exit()
+from outgate.app.yara_rules import BadRules, load
+try:
+    load(sys.argv[1:])
+except BadRules as error:
+    print(error)
 """
 MAIL = b"Subject: s\r\n\r\nabout Project Falcon\r\n"
 CONTEXT = Context("ada@alpha.example", ("bob@beta.example",))
@@ -103,6 +117,16 @@ def test_without_yara_x_it_is_said_how_to_get_it(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(BadRules, match=r"pip install outgate\[yara\]"):
         load([rules(tmp_path)])
+
+
+def test_where_memory_cannot_be_made_executable_it_is_said_what_to_do(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", DENIED, rules(tmp_path)], capture_output=True, text=True, timeout=60, env=os.environ
+    )
+    if done.stdout == "cannot be denied":
+        pytest.skip("this kernel knows no PR_SET_MDWE")
+    assert "MemoryDenyWriteExecute=no" in done.stdout, done.stderr
+    assert not done.stderr
 
 
 @in_loop

@@ -250,6 +250,17 @@ class _Asked:
         )
 
 
+def fitting(engines: Sequence[Engine], connections: int) -> list[Engine]:
+    """The engines with no more connections than that together, in the proportion of their settings; each at least
+    one."""
+    wanted = sum(engine.connections for engine in engines)
+    if wanted <= connections:
+        return list(engines)
+    return [
+        structs.replace(engine, connections=max(engine.connections * connections // wanted, 1)) for engine in engines
+    ]
+
+
 def make_gates(
     settings: Iterable[Engine], *, loop: asyncio.AbstractEventLoop, log: LogFile, worker: str
 ) -> list[EngineGate]:

@@ -26,7 +26,7 @@ from outgate.app.adoption import Adopter
 from outgate.app.child import Orders, on_end, read_orders
 from outgate.app.configuration import Configuration
 from outgate.app.descriptors import fit, raise_limit
-from outgate.app.engines import Engines, make_gates
+from outgate.app.engines import Engines, fitting, make_gates
 from outgate.app.gate import Gate
 from outgate.app.log import LogFile
 from outgate.app.provider_data import packaged_documents
@@ -91,7 +91,13 @@ class Worker:
 
     def __init__(self, orders: Orders, loop: asyncio.AbstractEventLoop, log: LogFile) -> None:
         configuration = orders.configuration
-        self.room = fit(configuration.limits, configuration.delivery, raise_limit())
+        engines = configuration.scanning.engines
+        self.room = fit(
+            configuration.limits,
+            configuration.delivery,
+            raise_limit(),
+            sum(engine.connections for engine in engines),
+        )
         self.configuration = configuration
         self.number = orders.number
         self.name = configuration.worker_name(orders.number)
@@ -142,7 +148,7 @@ class Worker:
         )
         self.engines = Engines(
             self.scanning,
-            make_gates(configuration.scanning.engines, loop=loop, log=log, worker=self.name),
+            make_gates(fitting(engines, self.room.engine_connections), loop=loop, log=log, worker=self.name),
             loop=loop,
             host_name=configuration.host_name,
             fault=partial(self._note_fault, QueueId("")),

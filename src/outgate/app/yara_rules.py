@@ -1,6 +1,7 @@
 """The operator's files of YARA rules, compiled by YARA-X, which is optional to have: `pip install outgate[yara]`."""
 
 import hashlib
+import mmap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
@@ -21,6 +22,7 @@ def load(paths: Sequence[str]) -> Yara:
         import yara_x  # noqa: PLC0415 - optional, and of no use to who has no rules
     except ImportError as error:
         raise BadRules("YARA-X is not installed; run `pip install outgate[yara]`") from error
+    _check_memory()
     compiler = yara_x.Compiler(includes_enabled=False)
     digest = hashlib.sha256()
     for number, path in enumerate(paths):
@@ -45,6 +47,17 @@ def load(paths: Sequence[str]) -> Yara:
         return [YaraMatch(rule.identifier, dict(rule.metadata)) for rule in found.matching_rules]
 
     return Yara(matches, digest.hexdigest()[:12])
+
+
+def _check_memory() -> None:
+    """YARA-X compiles rules to machine code, and panics where memory cannot be made executable. Raises: BadRules."""
+    try:
+        mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC).close()
+    except OSError as error:
+        raise BadRules(
+            "YARA-X needs memory that it may make executable, which this system denies; under systemd set "
+            "`MemoryDenyWriteExecute=no` in a drop-in, or take the rules out"
+        ) from error
 
 
 def _one_line(text: str) -> str:
