@@ -48,6 +48,10 @@ class Clamd:
         assert self._process is not None
         os.kill(self._process.pid, signal.SIGSTOP)
 
+    def resume(self) -> None:
+        assert self._process is not None
+        os.kill(self._process.pid, signal.SIGCONT)
+
     def kill(self) -> None:
         if self._process is not None:
             self._process.kill()
