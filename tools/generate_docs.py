@@ -83,7 +83,7 @@ Customers are not configured here: they are entered as texts, see [customer-text
 
 
 def _settings(name: str, struct: type[msgspec.Struct]) -> str:
-    repeated = name in ("listeners", "portal.openid")
+    repeated = name in ("listeners", "portal.openid", "scanning.engines")
     heading = f"`[[{name}]]`" if repeated else f"`[{name}]`" if name else "At the top"
     rows = []
     for field in msgspec.structs.fields(struct):

@@ -23,9 +23,10 @@ def test_with_enough_descriptors_the_settings_stand() -> None:
 
 
 @pytest.mark.parametrize("descriptors", [64, 256, 1_024, 4_096, 10_000])
-def test_with_fewer_the_worst_case_still_leaves_a_reserve(descriptors: int) -> None:
-    room = fit(Limits(), Delivery(), descriptors)
-    used = PER_CONNECTION * (room.connections + room.next_hop_connections)
+@pytest.mark.parametrize("engine_connections", [0, 30, 300])
+def test_with_fewer_the_worst_case_still_leaves_a_reserve(descriptors: int, engine_connections: int) -> None:
+    room = fit(Limits(), Delivery(), descriptors, engine_connections)
+    used = PER_CONNECTION * (room.connections + room.next_hop_connections + room.engine_connections)
     assert room.is_short
     assert min(room.connections, room.next_hop_connections) >= 1
     assert descriptors - used >= min(RESERVED_MAX, descriptors // 4)

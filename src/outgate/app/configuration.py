@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta, Struct
 
+from outgate.app.engine_settings import Engine, problems
 from outgate.app.log_rotation import Rotation
 from outgate.mail.address import AddressError, ForwardPath, canonical_domain
 
@@ -153,12 +154,20 @@ class Health(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Scanning(Struct, frozen=True, forbid_unknown_fields=True):
-    """The built-in scanners, for customers whose policy asks for them."""
+    """What looks into mail of customers whose policy asks for it."""
 
     processes: Annotated[
         int,
         Meta(ge=1, le=64, description="Scanner processes of each worker, started when the first message needs one"),
     ] = 2
+    yara_rules: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Files of YARA rules that the scanner processes look for; needs `pip install outgate[yara]`. "
+            "Read at the start"
+        ),
+    ] = ()
+    engines: tuple[Engine, ...] = ()
 
 
 class Providers(Struct, frozen=True, forbid_unknown_fields=True):
@@ -418,6 +427,7 @@ SECTIONS: Final[dict[str, type[Struct]]] = {
     "health": Health,
     "providers": Providers,
     "scanning": Scanning,
+    "scanning.engines": Engine,
     "spf": Spf,
     "portal": Portal,
     "portal.openid": OpenId,
@@ -462,6 +472,8 @@ def check_meaning(configuration: Configuration, origin: str) -> None:
             _check_name_server(server, section, origin)
     _check_providers(configuration.providers, origin)
     _check_portal(configuration.portal, origin)
+    for key, problem in problems(configuration.scanning.engines):
+        raise ConfigurationError(f"{origin}: scanning.{key}: {problem}")
     for index, listener in enumerate(configuration.listeners):
         try:
             ip_address(listener.address)

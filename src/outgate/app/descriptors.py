@@ -18,12 +18,14 @@ PER_CONNECTION: Final = 2  # descriptors: its socket, and the file that a large 
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """connections: from senders; next_hop_connections: to next hops. is_short: fewer than what is set."""
+    """connections: from senders; next_hop_connections: to next hops; engine_connections: to scanning engines, all
+    together. is_short: fewer than what is set."""
 
     descriptors: int
     connections: int
     next_hop_connections: int
     is_short: bool
+    engine_connections: int = 0
 
 
 def raise_limit() -> int:
@@ -33,15 +35,22 @@ def raise_limit() -> int:
     return hard
 
 
-def fit(limits: Limits, delivery: Delivery, descriptors: int) -> Room:
-    """The connections that `descriptors` are enough for: as set, or less of both in the same proportion."""
-    wanted = PER_CONNECTION * (limits.connections + delivery.connections)
+def fit(limits: Limits, delivery: Delivery, descriptors: int, engine_connections: int = 0) -> Room:
+    """The connections that `descriptors` are enough for: as set, or less of all in the same proportion."""
+    wanted = PER_CONNECTION * (limits.connections + delivery.connections + engine_connections)
     there = descriptors - min(RESERVED_MAX, descriptors // 4)
     if wanted <= there:
-        return Room(descriptors, limits.connections, delivery.connections, is_short=False)
+        return Room(
+            descriptors,
+            limits.connections,
+            delivery.connections,
+            is_short=False,
+            engine_connections=engine_connections,
+        )
     return Room(
         descriptors,
         max(limits.connections * there // wanted, 1),
         max(delivery.connections * there // wanted, 1),
         is_short=True,
+        engine_connections=engine_connections * there // wanted,
     )

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 PORTAL_SECONDS: Final = 2.0  # to wait for the portal's answer
 PORTAL_PATH: Final = "/alive"
+ENGINE_STATES: Final = ("good", "is tried again", "does not answer")  # by the value of outgate_engine_state
 
 
 class _Quiet(WSGIRequestHandler):
@@ -68,6 +69,7 @@ class HealthServer:
 
     def _health(self, start_response: Any) -> bytes:
         workers = {}
+        engines: dict[str, float] = {}
         for number, values in measure_workers(self._supervisor.configuration):
             workers[str(number)] = (
                 "does not answer"
@@ -78,9 +80,15 @@ class HealthServer:
                 if values.get("outgate_stopping")
                 else "good"
             )
+            for name, value in (values or {}).items():
+                base, labels = split_labels(name)
+                if base == "outgate_engine_state":
+                    engines[labels["engine"]] = max(value, engines.get(labels["engine"], 0.0))
         is_good = all(state == "good" for state in workers.values())
-        # The portal decides nothing: mail goes on without it.
+        # The portal decides nothing: mail goes on without it. Without an engine it goes on as its customer says.
         state = {"status": "good" if is_good else "bad", "workers": workers, "portal": self._portal()}
+        if engines:
+            state["engines"] = {name: ENGINE_STATES[int(value)] for name, value in sorted(engines.items())}
         body = json.dumps(state) + "\n"
         start_response(
             "200 OK" if is_good else "503 Service Unavailable",

@@ -104,6 +104,18 @@ METRICS: Final[dict[str, Metric]] = {
     "outgate_scans_unanswered": _counter("Messages for which no scanner process was free in time"),
     "outgate_scanners_ready": _gauge("Scanner processes that can take a message; 0 until one is needed"),
     "outgate_scanners_lost": _counter("Scanner processes that a message has ended"),
+    "outgate_engine_state": _gauge(
+        "Of a scanning engine: 0 it is asked, 1 one message tries it, 2 it is left alone because it failed, by engine"
+    ),
+    "outgate_engine_waiting": _gauge("Messages that the engine is asked about or that wait for that, by engine"),
+    "outgate_engine_answers": _counter("Answers of the engine, by engine"),
+    "outgate_engine_seconds": _counter("Seconds that these took, by engine"),
+    "outgate_engine_findings": _counter("Findings in these, by engine"),
+    "outgate_engine_undecided": _counter("Of the answers, such as asked to come again later, by engine"),
+    "outgate_engine_failures": _counter("Questions without a usable answer, by engine and cause"),
+    "outgate_engine_skipped": _counter(
+        "Messages that the engine was not asked about, because it was left alone or too many waited, by engine"
+    ),
     "outgate_clerk_up": _gauge("1 if the clerk answers, else 0"),
     "outgate_clerk_database_up": _gauge("1 while the database answers the clerk"),
     "outgate_clerk_revision": _gauge("Newest revision of the policy in the database"),

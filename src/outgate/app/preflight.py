@@ -11,6 +11,7 @@ from typing import Final
 
 from outgate.app.account import account_name
 from outgate.app.configuration import Configuration, ConfigurationError
+from outgate.app.yara_rules import BadRules, load
 from outgate.net.certificate import Certificate, CertificateError
 from outgate.portal.environment import DATABASE_VARIABLE, STATE_VARIABLE, BadEnvironment, Environment
 
@@ -36,6 +37,7 @@ def check(configuration: Configuration) -> None:
     _check_state(configuration)
     _check_log(configuration)
     _check_certificate(configuration)
+    _check_rules(configuration)
     for key, ca_file in (
         ("delivery.ca_file", configuration.delivery.ca_file),
         ("providers.ca_file", configuration.providers.ca_file),
@@ -106,6 +108,16 @@ def _check_certificate(configuration: Configuration) -> None:
         Certificate(Path(tls.certificate), Path(tls.key))
     except CertificateError as error:
         raise ConfigurationError(f"tls: {error}") from error
+
+
+def _check_rules(configuration: Configuration) -> None:
+    rules = configuration.scanning.yara_rules
+    if not rules:
+        return
+    try:
+        load(rules)
+    except BadRules as error:
+        raise ConfigurationError(f"scanning.yara_rules: {error}") from error
 
 
 def _unreadable(setting: str, path: str) -> ConfigurationError:

@@ -38,6 +38,7 @@ SCAN_SECONDS: Final = 20.0  # for one message in a process; then the process is 
 WAIT_SECONDS: Final = 40.0  # for a free process; with the above a minute in all
 WAITING_MAX: Final = 2_000  # messages that wait for a process; more are not scanned now
 START_SECONDS: Final = 30.0  # for a process to be ready
+PROGRAM: Final = (sys.executable, "-m", "outgate.app.scanner_process")  # behind it files of YARA rules
 RESTART_FIRST_SECONDS: Final = 0.1  # before a process that was lost without a message is started again
 RESTART_MAX_SECONDS: Final = 10.0  # between two starts of a process that does not get ready
 
@@ -96,7 +97,7 @@ class ScannerPool:
         worker: str = "",
         scan_seconds: float = SCAN_SECONDS,
         wait_seconds: float = WAIT_SECONDS,
-        command: tuple[str, ...] = (sys.executable, "-m", "outgate.app.scanner_process"),
+        command: tuple[str, ...] = PROGRAM,
     ) -> None:
         self.counters = ScanCounters()
         self.version = ""

@@ -2,7 +2,7 @@
 
 It opens nothing but the files that hold large content, and can make none. What a message makes it use is bounded by the
 system: a message that takes more ends the process, and its worker holds that message as one that cannot be scanned.
-Standard input is its end of the worker's socket pair; the end of that is its own.
+Standard input is its end of the worker's socket pair; the end of that is its own. Arguments are files of YARA rules.
 """
 
 import gc
@@ -19,6 +19,7 @@ from typing import Final
 from msgspec import structs
 
 from outgate.app.scanners import built_in
+from outgate.app.yara_rules import load
 from outgate.contract.scanning import NO_SCANNING
 from outgate.mail.findings import Category, Finding, ScanReport
 from outgate.scanning.interface import Context
@@ -101,7 +102,7 @@ def confine() -> None:
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the worker decides
     stream = socket.socket(fileno=os.dup(0))
-    pipeline = Pipeline(built_in())
+    pipeline = Pipeline((*built_in(), load(sys.argv[1:])) if sys.argv[1:] else built_in())
     gc.collect()
     gc.freeze()
     confine()

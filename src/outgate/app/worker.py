@@ -26,11 +26,12 @@ from outgate.app.adoption import Adopter
 from outgate.app.child import Orders, on_end, read_orders
 from outgate.app.configuration import Configuration
 from outgate.app.descriptors import fit, raise_limit
+from outgate.app.engines import Engines, fitting, make_gates
 from outgate.app.gate import Gate
 from outgate.app.log import LogFile
 from outgate.app.provider_data import packaged_documents
 from outgate.app.record import Record
-from outgate.app.scanner_pool import ScannerPool
+from outgate.app.scanner_pool import PROGRAM, ScannerPool
 from outgate.app.senders import Senders
 from outgate.app.worker_statistics import measure
 from outgate.contract.commands import Command, CommandResult, SendNotice
@@ -90,7 +91,13 @@ class Worker:
 
     def __init__(self, orders: Orders, loop: asyncio.AbstractEventLoop, log: LogFile) -> None:
         configuration = orders.configuration
-        self.room = fit(configuration.limits, configuration.delivery, raise_limit())
+        engines = configuration.scanning.engines
+        self.room = fit(
+            configuration.limits,
+            configuration.delivery,
+            raise_limit(),
+            sum(engine.connections for engine in engines),
+        )
         self.configuration = configuration
         self.number = orders.number
         self.name = configuration.worker_name(orders.number)
@@ -132,7 +139,19 @@ class Worker:
             lost=self.senders.lost,
         )
         self.scanning = ScannerPool(
-            configuration.scanning.processes, snapshot=self.snapshot, loop=loop, log=log, worker=self.name
+            configuration.scanning.processes,
+            snapshot=self.snapshot,
+            loop=loop,
+            log=log,
+            worker=self.name,
+            command=(*PROGRAM, *configuration.scanning.yara_rules),
+        )
+        self.engines = Engines(
+            self.scanning,
+            make_gates(fitting(engines, self.room.engine_connections), loop=loop, log=log, worker=self.name),
+            loop=loop,
+            host_name=configuration.host_name,
+            fault=partial(self._note_fault, QueueId("")),
         )
         self.ids = ids = QueueIds(orders.number, time.time)
         means = self._make_means(ids)
@@ -164,7 +183,7 @@ class Worker:
             postmaster=ForwardPath.parse(configuration.postmaster) if configuration.postmaster else None,
             limiter=self.senders.limiter,
             prover=self.prover,
-            scanning=self.scanning,
+            scanning=self.engines if self.engines.gates else self.scanning,
         )
         self.gate = Gate(
             reception=self.reception,
@@ -221,6 +240,7 @@ class Worker:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await control.stop()
+        self.engines.close()
         self.scanning.close()
         with contextlib.suppress(OSError):
             await self.senders.save()

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from outgate.app.engines import EngineGate
 from outgate.spool.interface import Health
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ def measure(worker: "Worker") -> dict[str, float]:
         "outgate_scans_seconds": scans.seconds,
         "outgate_scans": float(scans.scanned),
     }
+    for engine in worker.engines.gates:
+        values |= _of_engine(engine)
     for listener in worker.listeners:
         for reason, count in listener.counters.ended.items():
             name = f'outgate_sessions_ended{{reason="{reason}"}}'
@@ -74,4 +77,19 @@ def measure(worker: "Worker") -> dict[str, float]:
     for prefix, statistics in (("spool", worker.spool.statistics()), ("delivery", worker.delivery.statistics())):
         for name, value in statistics.items():
             values[f"outgate_{prefix}_{name}"] = float(value)
+    return values
+
+
+def _of_engine(gate: EngineGate) -> dict[str, float]:
+    label = f'engine="{gate.name}"'
+    counters = gate.counters
+    values = {
+        f"outgate_engine_state{{{label}}}": float(gate.breaker.state.value),
+        f"outgate_engine_waiting{{{label}}}": float(gate.under_way),
+        f"outgate_engine_seconds{{{label}}}": counters.seconds,
+    }
+    for name in ("answers", "findings", "undecided", "skipped"):
+        values[f"outgate_engine_{name}{{{label}}}"] = float(getattr(counters, name))
+    for cause, count in counters.failures.items():
+        values[f'outgate_engine_failures{{{label},cause="{cause}"}}'] = float(count)
     return values
