@@ -54,6 +54,7 @@ PAGES: dict[str, dict[str, str]] = {
         "overview-empty": "/customers/alpha/",
         "mail-empty": "/customers/alpha/mail/",
         "held-empty": "/customers/alpha/held/",
+        "slow-lane": "/customers/alpha/held/?standing=slow",
         "outbound": "/customers/alpha/outbound/",
         "access": "/customers/alpha/access/",
         "policies": "/customers/alpha/policies/",

@@ -8,7 +8,8 @@ from tests.support.tracked import accept, attempt
 
 from outgate.mail.findings import Category, Finding, ScanReport
 from outgate.portal.held import selectors as module
-from outgate.portal.held.selectors import count_held, held_of, held_reasons
+from outgate.portal.held.selectors import count_held, held_of, held_reasons, slow_by_sender
+from outgate.portal.tracker.models import Status
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -74,5 +75,15 @@ def test_few_held_of_many_are_found_by_an_index() -> None:
     connection = connections["tracker"] if "tracker" in connections else connections["default"]
     if connection.vendor != "sqlite":
         pytest.skip("a planner with few rows reads them all")
-    plan = module._held("alpha").order_by("-queue_id").explain()
-    assert "message_held" in plan
+    for standing in (Status.HELD, Status.SLOW):
+        plan = module._waiting("alpha", standing).order_by("-queue_id").explain()
+        assert f"message_{standing.value}" in plan
+
+
+def test_slow_mail_by_sender() -> None:
+    for number, sender in enumerate(("a@alpha.example", "b@alpha.example", "b@alpha.example")):
+        accept(number, lane="slow", lane_reason="over-limit", reverse_path=sender, size_octets=10)
+    hold(9)
+    found = [(each.sender, each.messages, each.octets) for each in slow_by_sender("alpha")]
+    assert found == [("b@alpha.example", 2, 20), ("a@alpha.example", 1, 10)]
+    assert len(held_of("alpha", standing=Status.SLOW).rows) == 3

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet, Sum
 
 from outgate.portal.held.models import MessageOrder
 from outgate.portal.tracker.listing import rows_of
@@ -12,6 +13,7 @@ from outgate.portal.tracker.models import Status, TrackedMessage, TrackedRecipie
 from outgate.portal.tracker.search import TEXT_MAX
 
 PAGE_SIZE: Final = 50
+SENDERS_MAX: Final = 50  # senders whose slow mail is told
 COUNT_MAX: Final = 999  # of held messages that are counted; more are "999 and more"
 
 
@@ -36,11 +38,17 @@ class HeldPage:
 
 
 def held_of(
-    customer_id: str, *, text: str = "", reason: str = "", before: str = "", limit: int = PAGE_SIZE
+    customer_id: str,
+    *,
+    standing: Status = Status.HELD,
+    text: str = "",
+    reason: str = "",
+    before: str = "",
+    limit: int = PAGE_SIZE,
 ) -> HeldPage:
-    """Newest first, with queue ids below `before`. text: part of sender, recipient or subject, in any case. reason: the
-    code of the hold."""
-    rows = _held(customer_id)
+    """Newest first, with queue ids below `before`. standing: held, or in the slow lane. text: part of sender, recipient
+    or subject, in any case. reason: the code of the hold."""
+    rows = _waiting(customer_id, standing)
     if text := text[:TEXT_MAX]:
         recipients = TrackedRecipient.objects.filter(queue_id=OuterRef("queue_id"), forward_path__icontains=text)
         rows = rows.filter(
@@ -58,14 +66,34 @@ def held_of(
     return HeldPage(_rows(messages[:limit]), following)
 
 
-def held_reasons(customer_id: str) -> list[str]:
-    """The codes for which mail is held, by name."""
-    return sorted(_held(customer_id).order_by("lane_reason").values_list("lane_reason", flat=True).distinct()[:100])
+def held_reasons(customer_id: str, standing: Status = Status.HELD) -> list[str]:
+    """The codes for which mail waits, by name."""
+    return sorted(
+        _waiting(customer_id, standing).order_by("lane_reason").values_list("lane_reason", flat=True).distinct()[:100]
+    )
 
 
-def count_held(customer_id: str) -> int:
+def count_held(customer_id: str, standing: Status = Status.HELD) -> int:
     """At most `COUNT_MAX` + 1."""
-    return len(_held(customer_id).order_by().values_list("queue_id")[: COUNT_MAX + 1])
+    return len(_waiting(customer_id, standing).order_by().values_list("queue_id")[: COUNT_MAX + 1])
+
+
+@dataclass(frozen=True, slots=True)
+class SlowSender:
+    """What waits of one sender in the slow lane. sender: reverse-path. oldest: when its first message came."""
+
+    sender: str
+    messages: int
+    octets: int
+    oldest: datetime
+
+
+def slow_by_sender(customer_id: str) -> list[SlowSender]:
+    """The first `SENDERS_MAX` by how much waits."""
+    rows = _waiting(customer_id, Status.SLOW).order_by().values("reverse_path")
+    counted = rows.annotate(messages=Count("queue_id"), octets=Sum("size_octets"), oldest=Min("at"))
+    first = counted.order_by("-messages", "reverse_path")[:SENDERS_MAX]
+    return [SlowSender(row["reverse_path"], row["messages"], row["octets"], row["oldest"]) for row in first]
 
 
 def orders_of(queue_ids: Iterable[str]) -> dict[str, MessageOrder]:
@@ -78,11 +106,11 @@ def order_of(message: TrackedMessage) -> MessageOrder | None:
     return MessageOrder.objects.filter(queue_id=message.queue_id).first()
 
 
-def _held(customer_id: str) -> QuerySet[TrackedMessage]:
+def _waiting(customer_id: str, standing: Status) -> QuerySet[TrackedMessage]:
     """The status stands in the statement itself: SQLite takes an index over a part of the rows only for a condition
     that it can read."""
     rows = TrackedMessage.objects.filter(customer_id=customer_id)
-    return rows.extra(where=[f"status = '{Status.HELD.value}'"])  # noqa: S610 - no word of anybody
+    return rows.extra(where=[f"status = '{standing.value}'"])  # noqa: S610 - no word of anybody
 
 
 def _rows(messages: Sequence[TrackedMessage]) -> list[HeldRow]:

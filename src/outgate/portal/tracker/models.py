@@ -55,9 +55,12 @@ class TrackedMessage(models.Model):
             models.Index(
                 fields=("customer_id", "queue_id", "status", "reason", "source", "lane"), name="message_of_customer"
             ),
-            # Few are held of very many. See `held.selectors`.
+            # Few wait of very many. See `held.selectors`.
             models.Index(
                 fields=("customer_id", "queue_id"), name="message_held", condition=models.Q(status=Status.HELD.value)
+            ),
+            models.Index(
+                fields=("customer_id", "queue_id"), name="message_slow", condition=models.Q(status=Status.SLOW.value)
             ),
         )
 

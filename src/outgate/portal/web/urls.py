@@ -28,7 +28,7 @@ from outgate.portal.web.views import (
     sessions,
     team,
 )
-from outgate.portal.web.views.outbound import clouds, domains, general, page, routes, spf
+from outgate.portal.web.views.outbound import clouds, domains, general, limits, page, routes, spf
 
 
 @login_not_required
@@ -79,6 +79,10 @@ _customer = [
     path("outbound/google/", clouds.set_google, name="set-google"),
     path("outbound/sources/", general.add_source, name="add-source"),
     path("outbound/sources/<int:pk>/remove/", general.remove_source, name="remove-source"),
+    path("outbound/limits/", limits.set_limits, name="set-limits"),
+    path("outbound/limits/reset/", limits.reset_limits, name="reset-limits"),
+    path("outbound/locked/", limits.lock, name="lock-sender"),
+    path("outbound/locked/unlock/", limits.unlock, name="unlock-sender"),
     path("outbound/relays/", routes.set_relay, name="set-relay"),
     path("outbound/relays/test/", routes.test_relay, name="test-relay"),
     path("outbound/relays/<int:pk>/remove/", routes.remove_relay, name="remove-relay"),

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from outgate.portal.customers.models import Customer
 from outgate.portal.web.request import CallerRequest
-from outgate.portal.web.sections import basics, clouds, guides, spf
+from outgate.portal.web.sections import basics, clouds, guides, limits, spf
 
 Context = Callable[[CallerRequest, Customer], dict[str, Any]]
 
@@ -50,6 +50,9 @@ SECTIONS: Final = (
     Section("relays", "Sender Relay", basics.relays),
     Section("forwards", "Auto Forward", basics.forwards),
     Section("pools", "Microsoft pools", clouds.pools, clouds.is_microsoft),
+    Section("limits", "Limits", limits.limits),
+    Section("locked", "Locked senders", limits.locked),
+    Section("slow", "Slow lane", limits.slow),
 )
 
 

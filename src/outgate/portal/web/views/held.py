@@ -15,6 +15,7 @@ from outgate.portal.customers.models import Customer
 from outgate.portal.errors import Invalid
 from outgate.portal.held import services
 from outgate.portal.held.selectors import COUNT_MAX, HeldPage, count_held, held_of, held_reasons
+from outgate.portal.tracker.models import Status
 from outgate.portal.tracker.search import read_queue_id
 from outgate.portal.web.forms import Form
 from outgate.portal.web.request import CallerRequest
@@ -25,7 +26,7 @@ _SAID: Final = {
     QueueAction.RETRY: "to be tried now",
     QueueAction.DELETE: "to be deleted",
 }
-FIELDS: Final = ("q", "reason")
+FIELDS: Final = ("q", "reason", "standing")
 
 
 @require_safe
@@ -57,19 +58,23 @@ def _page(request: CallerRequest, customer: Customer, form: Form) -> HttpRespons
     values = {name: request.GET[name].strip() for name in FIELDS if request.GET.get(name, "").strip()}
     before = read_queue_id(request.GET.get("before", ""))
     reason = values.get("reason", "")
-    found: HeldPage = held_of(customer.slug, text=values.get("q", ""), reason=reason, before=before)
-    count = count_held(customer.slug)
+    standing = Status.SLOW if values.get("standing") == Status.SLOW.value else Status.HELD
+    text = values.get("q", "")
+    found: HeldPage = held_of(customer.slug, standing=standing, text=text, reason=reason, before=before)
+    count = count_held(customer.slug, standing)
     caller = request.caller
     context = {
         "customer": customer,
         "form": form,
         "filter": Form("filter", values),
         "found": found,
+        "is_slow": standing is Status.SLOW,
+        "is_filtered": bool(text or reason),
         "before": before,
         "query": urlencode(values),
         "count": min(count, COUNT_MAX),
         "is_more": count > COUNT_MAX,
-        "reasons": [(code, code) for code in held_reasons(customer.slug)],
+        "reasons": [(code, code) for code in held_reasons(customer.slug, standing)],
         "may_work": caller.may_work_on_held,
         "may_release_dangerous": caller.may_release_dangerous,
         "dangerous": services.DANGEROUS,

@@ -1,0 +1,117 @@
+"""How much may be sent, and who is locked."""
+
+import re
+from typing import Final
+
+from msgspec import structs
+
+from outgate.contract.policy import Counted, Limit, LimitScope, SenderLimits
+from outgate.portal.customers.models import Customer
+from outgate.portal.errors import Invalid
+from outgate.portal.limits.services import lock_sender, unlock_sender
+from outgate.portal.outbound import cloud_services
+from outgate.portal.outbound.cloud_validation import LOCK_SECONDS_MAX
+from outgate.portal.outbound.selectors import sender_limits
+from outgate.portal.web.forms import Form
+from outgate.portal.web.request import CallerRequest
+from outgate.portal.web.sections.limits import key_of
+from outgate.portal.web.views.outbound.page import form_view
+
+_RULE: Final = re.compile(r"rules\[(\d+)\](?:\.(\w+))?")
+_ITEM: Final = re.compile(r"exempt\[\d+\]")
+
+
+def _set(request: CallerRequest, customer: Customer, form: Form) -> tuple[str, str]:
+    before = sender_limits(customer)
+    fields: list[str] = []
+    rules: list[Limit] = []
+    for number, rule in enumerate(before.limits):
+        name = f"maximum{number}"
+        if form.text(f"rule{number}") != key_of(rule):
+            raise Invalid("", "Somebody else has changed the limits meanwhile. Look at them and save again.")
+        if form.text(name):  # without a number the limit goes
+            rules.append(structs.replace(rule, maximum=form.number(name)))
+            fields.append(name)
+    if form.text("maximum"):
+        rules.append(_new_rule(form))
+        fields.append("maximum")
+    wanted = structs.replace(
+        before,
+        limits=tuple(rules),
+        exempt=tuple(filter(None, (line.strip() for line in form.text("exempt").splitlines()))),
+        lock_factor=_factor(form),
+        lock_seconds=form.number("lock_minutes") * 60,
+        lock_max_seconds=min(max(before.lock_max_seconds, form.number("lock_minutes") * 60), LOCK_SECONDS_MAX),
+        invalid_percent=form.number("invalid_percent"),
+        slow_messages_max=form.number("slow_messages_max"),
+    )
+    try:
+        cloud_services.set_limits(actor=request.caller.actor, customer=customer, limits=wanted)
+    except Invalid as error:
+        raise Invalid(_field(error.field, fields), _text(error)) from error
+    return (
+        "limits",
+        "The limits were saved." if rules else "The limits were saved. There is none now: nothing is slowed.",
+    )
+
+
+def _new_rule(form: Form) -> Limit:
+    """Raises: Invalid."""
+    try:
+        scope, counted = LimitScope(form.text("scope")), Counted(form.text("counted"))
+    except ValueError as error:
+        raise Invalid("scope", "Choose whose mail is counted, and what of it.") from error
+    return Limit(scope, counted, form.number("minutes") * 60, form.number("maximum"))
+
+
+def _factor(form: Form) -> float:
+    try:
+        return float(form.text("lock_factor").replace(",", "."))
+    except ValueError as error:
+        raise Invalid("lock_factor", f"{form.text('lock_factor')!r} is not a number. Enter one such as 10.") from error
+
+
+def _field(path: str, fields: list[str]) -> str:
+    """The form's field for a path in the limits. fields: those of the rules, in their order."""
+    if _ITEM.match(path):
+        return "exempt"
+    if (match := _RULE.match(path)) is not None:
+        name = fields[int(match[1])]
+        return "minutes" if name == "maximum" and match[2] == "seconds" else name
+    return {"lock_seconds": "lock_minutes", "lock_max_seconds": "lock_minutes"}.get(path, path)
+
+
+def _text(error: Invalid) -> str:
+    if error.field == "lock_seconds":
+        return f"Enter 1 to {LOCK_SECONDS_MAX // 60} minutes."
+    if error.field.endswith(".seconds"):
+        return "Enter 1 to 10080 minutes, which is a week."
+    if error.field.endswith("]") and _RULE.fullmatch(error.field):
+        return "There is a limit of this kind for this time already. Change its number instead."
+    return error.public_message
+
+
+def _reset(request: CallerRequest, customer: Customer, _form: Form) -> tuple[str, str]:
+    cloud_services.set_limits(actor=request.caller.actor, customer=customer, limits=SenderLimits())
+    return "limits", "The limits are the defaults again, and follow them."
+
+
+def _lock(request: CallerRequest, customer: Customer, form: Form) -> tuple[str, str]:
+    hours = form.number("hours")
+    if not 1 <= hours * 3_600 <= LOCK_SECONDS_MAX:
+        raise Invalid("hours", f"Enter 1 to {LOCK_SECONDS_MAX // 3_600} hours.")
+    mailbox = form.text("mailbox")
+    row = lock_sender(actor=request.caller.actor, customer=customer, mailbox=mailbox, seconds=hours * 3_600)
+    return "locked", f"{row.mailbox} is locked: its mail is refused from now on, and what waits of it stays."
+
+
+def _unlock(request: CallerRequest, customer: Customer, form: Form) -> tuple[str, str]:
+    mailbox = form.text("mailbox")
+    unlock_sender(actor=request.caller.actor, customer=customer, mailbox=mailbox)
+    return "locked", f"{mailbox} may send again."
+
+
+set_limits = form_view("limits", _set)
+reset_limits = form_view("limits-reset", _reset)
+lock = form_view("lock", _lock)
+unlock = form_view("unlock", _unlock)

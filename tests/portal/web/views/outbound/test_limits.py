@@ -1,0 +1,150 @@
+"""Limits, locked senders and the slow lane on the page."""
+
+from typing import Any
+
+import pytest
+from tests.portal.web.conftest import People, SignedIn
+from tests.support.portal import ACTOR, living_document
+from tests.support.tracked import accept
+
+from outgate.contract.policy import DEFAULT_LIMITS, Counted, Limit, LimitScope, SenderLimits
+from outgate.portal.limits.models import LockedMailbox
+from outgate.portal.limits.services import lock_sender
+from outgate.portal.outbound.selectors import sender_limits
+from outgate.portal.web.sections.limits import key_of, time_text
+
+pytestmark = pytest.mark.django_db(databases="__all__")
+PAGE = "/customers/alpha/outbound/"
+
+
+@pytest.fixture
+def browser(people: People, signed_in: SignedIn) -> Any:
+    return signed_in(people.admin)
+
+
+def form(**changed: str) -> dict[str, str]:
+    filled = {
+        "lock_factor": "10", "lock_minutes": "60", "invalid_percent": "50", "slow_messages_max": "10000", "exempt": "",
+        "scope": "mailbox", "counted": "recipients", "minutes": "60", "maximum": "",
+    }  # fmt: skip
+    for number, rule in enumerate(DEFAULT_LIMITS):
+        filled |= {f"rule{number}": key_of(rule), f"maximum{number}": str(rule.maximum)}
+    return {**filled, **changed}
+
+
+def test_defaults_are_shown_and_saved_as_defaults(browser: Any, people: People) -> None:
+    page = browser.get(PAGE).content.decode()
+    assert "One mailbox: recipients in 5 minutes, at most" in page
+    assert browser.post(f"{PAGE}limits/", form()).status_code == 302
+    assert sender_limits(people.alpha) == SenderLimits()
+
+
+def test_numbers_are_changed_removed_and_added(browser: Any, people: People) -> None:
+    posted = form(
+        maximum0="70", maximum1="", scope="domain", counted="messages", minutes="10", maximum="500", lock_factor="2.5",
+        lock_minutes="120", invalid_percent="0", exempt="News@alpha.example\n@bulk.example",
+    )  # fmt: skip
+    page = browser.post(f"{PAGE}limits/", posted, follow=True).content.decode()
+    limits = living_document(people.alpha).limits
+    assert "The limits were saved." in page
+    assert Limit(LimitScope.MAILBOX, Counted.RECIPIENTS, 300, 70) in limits.limits
+    assert Limit(LimitScope.DOMAIN, Counted.MESSAGES, 600, 500) in limits.limits
+    assert len(limits.limits) == len(DEFAULT_LIMITS)
+    assert (limits.lock_factor, limits.lock_seconds, limits.invalid_percent) == (2.5, 7_200, 0)
+    assert limits.exempt == ("@bulk.example", "news@alpha.example")
+    assert "Back to the defaults" in page
+
+    browser.post(f"{PAGE}limits/reset/")
+    assert sender_limits(people.alpha) == SenderLimits()
+
+
+def test_without_any_nothing_is_slowed(browser: Any, people: People) -> None:
+    empty = {f"maximum{number}": "" for number in range(len(DEFAULT_LIMITS))}
+    page = browser.post(f"{PAGE}limits/", form(**empty), follow=True).content.decode()
+    assert "nothing is slowed" in page
+    assert living_document(people.alpha).limits.limits == ()
+
+
+@pytest.mark.parametrize(
+    ("changed", "text"),
+    [
+        ({"maximum0": "0"}, "Enter a number from 1 to"),
+        ({"maximum0": "x"}, "&#x27;x&#x27; is not a number"),
+        ({"maximum": "5", "minutes": "5"}, "Change its number instead"),
+        ({"maximum": "5", "minutes": "99999"}, "Enter 1 to 10080 minutes"),
+        ({"maximum": "5", "scope": "planet"}, "Choose whose mail"),
+        ({"lock_factor": "0.5"}, "0.5 is not taken"),
+        ({"lock_factor": "nan"}, "nan is not taken"),
+        ({"lock_factor": "many"}, "Enter one such as 10"),
+        ({"lock_minutes": "0"}, "Enter 1 to 43200 minutes"),
+        ({"invalid_percent": "101"}, "from 0 to 100"),
+        ({"exempt": "nobody"}, "Enter a mailbox such as"),
+        ({"rule0": "mailbox:recipients:600"}, "Somebody else has changed"),
+    ],
+    ids=str,
+)
+def test_mistake_stands_beside_its_field_and_nothing_is_saved(
+    browser: Any, people: People, changed: dict[str, str], text: str
+) -> None:
+    answer = browser.post(f"{PAGE}limits/", form(**changed))
+    assert answer.status_code == 422
+    assert text in answer.content.decode()
+    assert sender_limits(people.alpha) == SenderLimits()
+
+
+def test_mailbox_is_locked_shown_and_unlocked(browser: Any, people: People) -> None:
+    page = browser.post(f"{PAGE}locked/", {"mailbox": "Eve@alpha.example", "hours": "2"}, follow=True).content.decode()
+    assert "eve@alpha.example is locked" in page
+    assert "locked by a person" in page
+    assert [each.mailbox for each in living_document(people.alpha).locked_senders] == ["eve@alpha.example"]
+    page = browser.post(f"{PAGE}locked/unlock/", {"mailbox": "eve@alpha.example"}, follow=True).content.decode()
+    assert "eve@alpha.example may send again" in page
+    assert "No mailbox is locked" in page
+
+
+@pytest.mark.parametrize(
+    ("posted", "text"),
+    [
+        ({"mailbox": "nobody", "hours": "1"}, "Give the whole address"),
+        ({"mailbox": "eve@alpha.example", "hours": "0"}, "Enter 1 to 720 hours"),
+        ({"mailbox": "eve@alpha.example", "hours": "many"}, "is not a number"),
+    ],
+)
+def test_mistake_in_a_lock(browser: Any, posted: dict[str, str], text: str) -> None:
+    answer = browser.post(f"{PAGE}locked/", posted)
+    assert answer.status_code == 422
+    assert text in answer.content.decode()
+    assert not LockedMailbox.objects.exists()
+
+
+def test_unlocking_who_is_not_locked_or_anothers(browser: Any, people: People) -> None:
+    lock_sender(actor=ACTOR, customer=people.beta, mailbox="eve@beta.example", seconds=60)
+    assert browser.post(f"{PAGE}locked/unlock/", {"mailbox": "eve@beta.example"}).status_code == 404
+
+
+def test_slow_lane_by_sender(browser: Any) -> None:
+    assert "Nothing waits." in browser.get(PAGE).content.decode()
+    for number in range(2):
+        accept(number, lane="slow", lane_reason="over-limit", reverse_path="bulk@alpha.example", subject="News")
+    page = browser.get(PAGE).content.decode()
+    assert "2 messages" in page
+    assert "bulk@alpha.example" in page
+    listed = browser.get("/customers/alpha/held/?standing=slow").content.decode()
+    assert listed.count("News") >= 2
+    assert "Release chosen" in listed
+
+
+def test_viewer_reads_and_changes_nothing(people: People, signed_in: SignedIn) -> None:
+    viewer = signed_in(people.viewer)
+    page = viewer.get(PAGE).content.decode()
+    assert "Save limits" not in page
+    for path, posted in (("limits/", form()), ("limits/reset/", {}), ("locked/", {}), ("locked/unlock/", {})):
+        assert viewer.post(f"{PAGE}{path}", posted).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(86_400, "a day"), (7_200, "2 hours"), (300, "5 minutes"), (61, "61 seconds"), (60, "a minute")],
+)
+def test_times_in_words(seconds: int, text: str) -> None:
+    assert time_text(seconds) == text
