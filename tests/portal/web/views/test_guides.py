@@ -1,5 +1,6 @@
 """Set-up guides."""
 
+import html
 from typing import Any
 
 import pytest
@@ -9,10 +10,15 @@ from tests.support import sightings
 from tests.support.portal import ACTOR
 from tests.support.sightings import FITTING, record, refused
 
+from outgate.contract.events import MessageAccepted
+from outgate.mail.evidence import Evidence
+from outgate.mail.message import queue_id
+from outgate.portal.accounts.models import AuditEntry
 from outgate.portal.guides.kinds import GUIDES
 from outgate.portal.outbound.services import add_domain
 from outgate.portal.spf import services as spf
 from outgate.portal.spf.models import SpfState
+from outgate.portal.tracker.recording import record_events
 from outgate.spf.report import Report, State
 
 pytestmark = pytest.mark.django_db(databases="__all__")
@@ -65,12 +71,57 @@ def test_proof_waits_shows_and_ends(browser: Any, people: People, monkeypatch: p
     assert "hx-get" in part
     record(refused(people.alpha, FITTING, 1))
     part = browser.get(url).content.decode()
-    assert "It arrived and was not accepted" in part
-    assert "tenant-unconfirmed" in part
-    assert "hx-get" in part  # the next one may be better
+    assert "It arrived and was told to come again" in part
+    assert "More on tenant-unconfirmed" in part
+    assert "451 4.7.1 later" in part
+    asked_next = html.unescape(part.split('hx-get="', 1)[1].split('"', 1)[0])  # the next one may be better
+    assert browser.get(asked_next).status_code == 204
     part = browser.get(f"{BASE}microsoft-365/proof/?since=1000").content.decode()
-    assert "start again" in part
-    assert "hx-get" not in part
+    assert "Nothing came" in part
+    assert "every 2s" not in part
+    part = browser.get(f"{BASE}microsoft-365/proof/?since={int(now.timestamp()) - 1000}").content.decode()
+    assert "tenant-unconfirmed" in part
+    assert "every 2s" not in part
+
+
+def test_wait_that_is_over_can_be_started_again(browser: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    part = browser.get(f"{BASE}microsoft-365/proof/?since=1000").content.decode()
+    again = part.split('hx-get="', 1)[1].split('"', 1)[0]
+    now = int(timezone.now().timestamp())
+    part = browser.get(again).content.decode()
+    assert "Waiting for a message" in part
+    since = int(part.split("?since=", 1)[1].split("&", 1)[0])
+    assert now <= since <= now + 60
+
+
+@pytest.mark.parametrize("since", ["", "x", "999999999999", "-1"])
+def test_beginning_that_is_none_is_a_wait_that_is_over(browser: Any, since: str) -> None:
+    answer = browser.get(f"{BASE}third-party/proof/", {"since": since})
+    assert answer.status_code == 200
+    assert "Start again" in answer.content.decode()
+
+
+def test_page_without_anything_new_is_left_alone(browser: Any) -> None:
+    page = browser.get(f"{BASE}third-party/").content.decode()
+    address = html.unescape(page.split('<div id="proof"', 1)[1].split('hx-get="', 1)[1].split('"', 1)[0])
+    assert browser.get(address).status_code == 204
+
+
+def test_accepted_message_proves_the_guide(browser: Any, people: People) -> None:
+    now = timezone.now().timestamp()
+    accepted = MessageAccepted(
+        queue_id(int(now * 1000), 1, 1), "mx1/1", now, "alpha", "192.0.2.7", "h", "TLSv1.3", f"a@{sightings.OWN}",
+        ("b@example.net",), 500, "domain-own", evidence=Evidence("declared", dkim="none"),
+    )  # fmt: skip
+    assert record_events([accepted]) == 0
+    for _ in range(2):
+        part = browser.get(f"{BASE}exchange/proof/?since={int(now)}&shown=").content.decode()
+        assert "The set-up works" in part
+        assert "hx-get" not in part
+    (entry,) = AuditEntry.objects.filter(action="guide.proven")
+    assert (entry.actor, entry.object) == (people.admin.email, "alpha")
+    assert "Seen to work" in browser.get(f"{BASE}exchange/").content.decode()
+    assert "Seen to work" in browser.get(BASE).content.decode()
 
 
 def test_proof_says_whether_the_domain_passes_spf(
