@@ -5,15 +5,16 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
-from tests.portal.web.conftest import People, SignedIn
+from tests.portal.web.conftest import People, SignedIn, without_right
 from tests.support import sightings
 from tests.support.portal import ACTOR
 from tests.support.sightings import FITTING, record, refused
+from tests.support.tracked import accept
 
 from outgate.contract.events import MessageAccepted
 from outgate.mail.evidence import Evidence
 from outgate.mail.message import queue_id
-from outgate.portal.accounts.models import AuditEntry
+from outgate.portal.accounts.models import AuditEntry, Right
 from outgate.portal.guides.kinds import GUIDES
 from outgate.portal.outbound.services import add_domain
 from outgate.portal.spf import services as spf
@@ -147,3 +148,24 @@ def test_guide_without_a_smarthost_says_so(people: People, signed_in: SignedIn) 
     browser = signed_in(people.admin)
     assert "has not named the smarthost" in browser.get(f"{BASE}microsoft-365/").content.decode()
     assert browser.get(f"{BASE}microsoft-365/set-up.ps1").status_code == 404
+
+
+def test_staff_without_the_right_to_see_mail_learns_that_it_works_and_not_who_wrote(
+    people: People, signed_in: SignedIn
+) -> None:
+    now = timezone.now().timestamp()
+    name = accept(customer="alpha", at=now, evidence=Evidence("declared"))
+    without_right(people.staff, Right.TRACKER)
+    for user, sees_all in ((people.staff, False), (people.other_staff, None), (people.operator, True)):
+        browser = signed_in(user)
+        browser.post("/customers/alpha/login-as/")
+        answer = browser.get(f"{BASE}exchange/proof/?since={int(now)}")
+        if sees_all is None:
+            assert answer.status_code == 404
+            continue
+        part = answer.content.decode()
+        assert "The set-up works" in part
+        for text in ("a@alpha.example", "b@b.example", name):
+            assert (text in part) is sees_all
+    (entry,) = AuditEntry.objects.filter(action="message.viewed")
+    assert (entry.actor, entry.acting_as, entry.object) == (people.operator.email, "alpha", f"alpha/{name}")

@@ -14,6 +14,7 @@ from outgate.portal.guides.kinds import Guide, guides_for
 from outgate.portal.guides.proof import Seen
 from outgate.portal.guides.selectors import existing_guide, proofs_of, script_of, values_of
 from outgate.portal.spf.selectors import DomainSpf, spf_of_address
+from outgate.portal.tracker.reach import record_look
 from outgate.portal.web.request import CallerRequest, of_customer
 
 
@@ -71,6 +72,8 @@ def proof(request: CallerRequest, customer: Customer, kind: str) -> HttpResponse
     shown = _shown(seen, spf)
     if context["is_waiting"] and request.GET.get("shown") == shown:
         return HttpResponse(status=204)
+    if seen is not None and request.caller.may_see_mail:
+        record_look(request.caller, customer, seen.message)
     return render(request, "web/guides/proof.html", {**context, "seen": seen, "spf": spf, "shown": shown})
 
 
