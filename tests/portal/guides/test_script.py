@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.powershell import Call, calls, tables, tokens
 
-from outgate.portal.guides.script import ScriptValues, quoted, send_connector, set_up_script, undo_script
+from outgate.portal.guides.script import ScriptValues, quoted, require_tls, send_connector, set_up_script, undo_script
 
 FACTS = json.loads((Path(__file__).parent / "cmdlets.json").read_text())
 PARAMETERS: dict[str, set[str]] = {
@@ -28,6 +28,7 @@ SCRIPTS = [
     pytest.param(set_up_script(EXCLAIMER), id="exclaimer"),
     pytest.param(undo_script(VALUES), id="undo"),
     pytest.param(send_connector("smtp.eu.example.net"), id="send-connector"),
+    pytest.param(require_tls("smtp.eu.example.net"), id="require-tls"),
 ]
 HOSTILE = st.text(st.sampled_from("'\"`$(){}#<>\r\n\u2018\u2019\u201c; @|&a\0\ud800\u202e")) | st.text()
 SPLATTED = {"ConnectorChange": "ConnectorWanted", "RuleChange": "RuleWanted"}  # a part of the other

@@ -35,6 +35,7 @@ class GuideOut(Schema):
     kind: str = Field(examples=["microsoft-365"])
     title: str = Field(examples=["Microsoft 365 and Exchange Online"])
     for_platform: bool = Field(description="Is it the one for the customer's mail platform?")
+    platform_fits: bool = Field(description="False: set the mail platform first, else this mail is a stranger's")
     smarthost: str = Field(description="The host that the mail system sends to", examples=["smtp.example.net"])
     port: int = Field(description="There is no authentication", examples=[25])
     spf_term: str = Field(description="For the customer's SPF record", examples=["include:spf.example.net"])
@@ -174,6 +175,7 @@ def _out(customer: Customer, guide: Guide, values: Values, proof: GuideProof | N
         kind=guide.kind,
         title=guide.title,
         for_platform=customer.mail_platform in guide.platforms,
+        platform_fits=not guide.is_cloud or customer.mail_platform == guide.platform,
         smarthost=values.smarthost,
         port=values.port,
         spf_term=values.include_term,

@@ -40,8 +40,29 @@ def test_each_guide_has_the_customers_own_values_and_ends_in_proof(browser: Any,
     assert "smtp.eu.example.net" in page
     assert "include:spf.eu.example.net" in page
     assert f'hx-get="{BASE}{guide.kind}/proof/?since=' in page
-    assert "<svg viewBox" in page
+    assert '<li class="flow-ours"><strong>Outgate</strong><span>smtp.eu.example.net</span></li>' in page
     assert (".ps1" in page) is guide.has_script
+
+
+@pytest.mark.parametrize(
+    ("platform", "kind"), [("microsoft-365", "microsoft-365-exclaimer"), ("google-workspace",) * 2]
+)
+def test_guide_of_a_cloud_asks_for_the_platform(browser: Any, people: People, platform: str, kind: str) -> None:
+    """Mail from a cloud's addresses is nobody's whose platform is another."""
+    assert "to do: it is Other" in browser.get(f"{BASE}{kind}/").content.decode()
+    people.alpha.mail_platform = platform
+    people.alpha.save(update_fields=["mail_platform"])
+    page = browser.get(f"{BASE}{kind}/").content.decode()
+    assert "Your mail platform is" in page
+    assert "to do: it is" not in page
+    assert "Your mail platform is" not in browser.get(f"{BASE}exchange/").content.decode()
+
+
+def test_guide_says_that_the_plan_has_no_outbound(browser: Any, people: People) -> None:
+    assert "has no outbound" not in browser.get(f"{BASE}exchange/").content.decode()
+    people.alpha.plan = "365"
+    people.alpha.save(update_fields=["plan"])
+    assert "has no outbound" in browser.get(f"{BASE}exchange/").content.decode()
 
 
 def test_list_begins_with_the_guide_of_the_platform(browser: Any, people: People) -> None:

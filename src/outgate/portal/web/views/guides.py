@@ -8,10 +8,11 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from outgate.portal.customers.models import Customer, Plan
+from outgate.portal.customers.models import Customer, MailPlatform, Plan
 from outgate.portal.guides import proof as proofs
 from outgate.portal.guides.kinds import Guide, guides_for
 from outgate.portal.guides.proof import Seen
+from outgate.portal.guides.script import require_tls, send_connector
 from outgate.portal.guides.selectors import existing_guide, proofs_of, script_of, values_of
 from outgate.portal.spf.selectors import DomainSpf, spf_of_address
 from outgate.portal.tracker.reach import record_look
@@ -38,8 +39,14 @@ def index(request: CallerRequest, customer: Customer) -> HttpResponse:
 @of_customer
 def show(request: CallerRequest, customer: Customer, kind: str) -> HttpResponse:
     guide = existing_guide(kind)
+    values = values_of(customer)
+    host = values.smarthost or "SMARTHOST"
     context = {
-        "values": values_of(customer),
+        "values": values,
+        "is_platform": customer.mail_platform == guide.platform,
+        "platform_name": MailPlatform(guide.platform).label if guide.is_cloud else "",
+        "command": send_connector(host),
+        "command_tls": require_tls(host),
         "has_outbound": Plan(customer.plan).has_outbound,
         "proof": proofs_of(customer).get(guide.kind),
         **_waiting(customer, guide, timezone.now()),
