@@ -41,6 +41,8 @@ def test_guides_have_the_customers_values(alpha: Api) -> None:
     assert [each["kind"] for each in listed["items"]] == sorted(guide.kind for guide in GUIDES)
     (first,) = [each for each in listed["items"] if each["for_platform"]]
     assert first["kind"] == "google-workspace"
+    fits = {each["kind"]: each["platform_fits"] for each in listed["items"]}
+    assert [kind for kind, is_fit in fits.items() if not is_fit] == ["microsoft-365", "microsoft-365-exclaimer"]
     part = alpha.get(PATH, limit=3).json()
     rest = alpha.get(PATH, limit=3, cursor=part["next"]).json()
     assert part["items"] + rest["items"] == listed["items"]

@@ -39,7 +39,7 @@ if (-not $SaveTo) {
 }
 
 function Get-ListText($Value) {
-    (@($Value) | Where-Object { $null -ne $_ } | ForEach-Object { [string]$_ } | Sort-Object) -join ' '
+    (@($Value) | Where-Object { $null -ne $_ } | ForEach-Object { ([string]$_).Trim() } | Sort-Object) -join ' '
 }
 
 function Get-ListOrNull($Value) {
@@ -113,7 +113,7 @@ $Rules = @(Get-TransportRule -ResultSize Unlimited)
 $Connector = Find-Named $Connectors $Name
 $Rule = Find-Named $Rules $Name
 $Signatures = Find-Named $Rules $ExclaimerRule
-if (($null -ne $Connector -and $Connector.Comment -ne $Mark) -or ($null -ne $Rule -and $Rule.Comments -ne $Mark)) {
+if (($null -ne $Connector -and (Get-ListText $Connector.Comment) -ne $Mark) -or ($null -ne $Rule -and (Get-ListText $Rule.Comments) -ne $Mark)) {
     throw "There is another '$Name' already, which this script did not make. Nothing was changed. Rename it, or remove it if it was made by hand for Outgate."
 }
 if ($HandlesExclaimer -and $null -eq $Signatures) {

@@ -42,12 +42,12 @@ if ($Domains.Count -gt 0 -and @($Accepted | Where-Object { $Domains -contains $_
 }
 
 # The rule, then the connector.
-$Rule = Get-TransportRule -ResultSize Unlimited | Where-Object { $_.Name -eq $Name -and $_.Comments -eq $Mark } | Select-Object -First 1
+$Rule = Get-TransportRule -ResultSize Unlimited | Where-Object { $_.Name -eq $Name -and ([string]$_.Comments).Trim() -eq $Mark } | Select-Object -First 1
 if ($null -ne $Rule -and $PSCmdlet.ShouldProcess($Name, 'Switch the mail flow rule off, and remove it')) {
     Disable-TransportRule -Identity $Name -Confirm:$false
     Remove-TransportRule -Identity $Name -Confirm:$false
 }
-$Connector = @(Find-Connector) | Where-Object { $_.Name -eq $Name -and $_.Comment -eq $Mark } | Select-Object -First 1
+$Connector = @(Find-Connector) | Where-Object { $_.Name -eq $Name -and ([string]$_.Comment).Trim() -eq $Mark } | Select-Object -First 1
 if ($null -ne $Connector -and $PSCmdlet.ShouldProcess($Name, 'Remove the outbound connector')) {
     Remove-OutboundConnector -Identity $Name -Confirm:$false
 }
