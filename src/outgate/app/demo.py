@@ -32,6 +32,7 @@ HEALTH_PORT: Final = 9465
 RECEIVER_PORT: Final = 2626
 PORTAL_PORT: Final = 8025
 ADDRESS: Final = "127.0.0.1"
+SMARTHOST: Final = "smtp.outgate.example"  # that the guides show: a name is what people enter
 
 
 class SignIn(msgspec.Struct, frozen=True):
@@ -150,6 +151,7 @@ Outgate is running.
   SMTP listens on     {ADDRESS} port {smtp_port}
   Health and metrics  http://{ADDRESS}:{health_port}/healthz and /metrics
   Sample receiver     {ADDRESS} port {receiver_port} (stands for the Internet; prints here what arrives)
+  Smarthost           {SMARTHOST} in the portal's guides stands for the SMTP address above
   Sample customers    alpha.example and beta.example, which may send from this machine
 
 Sign in to the portal with an address and its password. Staff sets up a second factor first.

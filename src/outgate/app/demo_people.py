@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from outgate.app.configuration import load
-from outgate.app.demo import SignIn
+from outgate.app.demo import SMARTHOST, SignIn
 from outgate.portal.start import start_django
 
 FILE_NAME: Final = "sign-ins.json"
@@ -35,6 +35,8 @@ def main() -> None:
 
 
 def _people(path: Path) -> list[SignIn]:
+    from django.db.models import Q
+
     from outgate.portal.accounts.audit import Actor
     from outgate.portal.accounts.models import Role, User
     from outgate.portal.accounts.services import add_user, generate_password
@@ -42,13 +44,13 @@ def _people(path: Path) -> list[SignIn]:
     from outgate.portal.customers.selectors import customer_named
     from outgate.portal.customers.services import change_region
 
-    for region in Region.objects.filter(spf_include=""):
+    for region in Region.objects.filter(Q(spf_include="") | Q(smarthost="")):
         change_region(
             actor=Actor("demo"),
             region=region,
-            smarthost=region.smarthost,
-            spf_include=SPF_INCLUDE,
-            sending_addresses=SENDING_ADDRESSES,
+            smarthost=region.smarthost or SMARTHOST,
+            spf_include=region.spf_include or SPF_INCLUDE,
+            sending_addresses=region.sending_addresses or SENDING_ADDRESSES,
         )
     known = {}
     if path.exists():

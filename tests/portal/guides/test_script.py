@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.powershell import Call, calls, tables, tokens
 
-from outgate.portal.guides.script import ScriptValues, quoted, send_connector, set_up_script, undo_script
+from outgate.portal.guides.script import ScriptValues, quoted, require_tls, send_connector, set_up_script, undo_script
 
 FACTS = json.loads((Path(__file__).parent / "cmdlets.json").read_text())
 PARAMETERS: dict[str, set[str]] = {
@@ -28,6 +28,7 @@ SCRIPTS = [
     pytest.param(set_up_script(EXCLAIMER), id="exclaimer"),
     pytest.param(undo_script(VALUES), id="undo"),
     pytest.param(send_connector("smtp.eu.example.net"), id="send-connector"),
+    pytest.param(require_tls("smtp.eu.example.net"), id="require-tls"),
 ]
 HOSTILE = st.text(st.sampled_from("'\"`$(){}#<>\r\n\u2018\u2019\u201c; @|&a\0\ud800\u202e")) | st.text()
 SPLATTED = {"ConnectorChange": "ConnectorWanted", "RuleChange": "RuleWanted"}  # a part of the other
@@ -81,7 +82,8 @@ def test_values_are_documented_too() -> None:
     assert texts.keys() >= {"ConnectorType", "TlsSettings", "FromScope", "SentToScope", "RuleErrorAction", "Mode"}
     for key, text in texts.items():
         assert text in FACTS["values"][key]
-    assert "$RuleWanted['ExceptIfMessageTypeMatches'] = 'AutoForward'" in set_up_script(VALUES)
+    assert "'AutoForward'" in set_up_script(VALUES)
+    assert "AutoForward" in FACTS["values"]["ExceptIfMessageTypeMatches"]
     assert texts["RuleErrorAction"] == "Defer"
     assert texts["TlsSettings"] == "DomainValidation"
 
@@ -165,6 +167,45 @@ def test_script_knows_whose_organisation_it_is_for() -> None:
     script = set_up_script(VALUES)
     assert "$Domains = @('alpha.example', 'alpha.onmicrosoft.com')" in script
     assert "$Domains = @()" in set_up_script(replace(VALUES, domains=()))
+
+
+@pytest.mark.parametrize("script", SCRIPTS[:3])
+def test_organisation_is_looked_at_before_anything_is_changed(script: str) -> None:
+    """The undo, too: in another organisation it would find nothing of ours, and say that all is undone."""
+    looked = script.index('throw "This organisation')
+    assert looked < min(script.index(each) for each in ("New-", "Set-T", "Disable-") if each in script[looked:])
+
+
+def test_exception_for_forwards_can_be_taken_back() -> None:
+    script = set_up_script(VALUES)
+    assert "if ($PSBoundParameters.ContainsKey('ExceptAutoForwards'))" in script
+    assert "if ($ExceptAutoForwards) { 'AutoForward' } else { $null }" in script
+
+
+@pytest.mark.parametrize(
+    ("name", "is_ours"),
+    [
+        ("outgate-before-alpha-20261126-101500.json", True),
+        ("outgate-before-alpha-two-20261126-101500.json", False),
+        ("outgate-before-alpha-20261126-101500.json.undone", False),
+        ("outgate-before-beta-20261126-101500.json", False),
+    ],
+)
+def test_undo_takes_only_what_was_saved_for_the_customer_since_the_last_undo(name: str, is_ours: bool) -> None:
+    """The name of another customer may begin with this one's."""
+    undo = undo_script(VALUES)
+    before, after = re.findall(r"\$SavedName = '(.+?)' \+ \[regex\]::Escape\(\$CustomerId\) \+ '(.+?)'", undo)[0]
+    assert bool(re.search(before + re.escape("alpha") + after, name)) is is_ours
+    assert undo.index("Set-TransportRule") < undo.index("# Look at the result.") < undo.index("Rename-Item")
+    assert "$CustomerId + '-' + (Get-Date -Format 'yyyyMMdd-HHmmss') + '.json'" in set_up_script(VALUES)
+
+
+def test_what_the_cmdlet_wants_together_is_given_together() -> None:
+    """Set-OutboundConnector takes UseMXRecord $false with SmartHosts on the same line only."""
+    script = set_up_script(VALUES)
+    pairs = re.findall(r"@\('(\w+)', '(\w+)'\)", script)
+    assert pairs == [("TlsSettings", "TlsDomain"), ("UseMXRecord", "SmartHosts")]
+    assert {each for pair in pairs for each in pair} <= set(tables(script)["ConnectorWanted"])
 
 
 @given(HOSTILE)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db.models import Q
 from tests.support.tracked import AT, NOW, accept, attempt, name_at, refuse
 
 from outgate.mail.message import queue_id
@@ -14,6 +15,7 @@ from outgate.portal.tracker.search import (
     Every,
     MessageFilter,
     count_newer,
+    newest,
     read_filter,
     read_queue_id,
     search,
@@ -208,3 +210,27 @@ def test_queue_id_tells_its_time() -> None:
 )
 def test_queue_id_is_read_as_people_write_it(text: str, read: str) -> None:
     assert read_queue_id(text) == read
+
+
+def test_newest_that_meets_conditions_is_found_behind_many_that_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = [accept(number) for number in (1, 2)]
+    for number in range(3, 9):
+        refuse(number)
+    monkeypatch.setattr(module, "STRETCH", 2)
+    since = NOW - timedelta(days=1)
+    conditions = Q(status="queued")
+
+    assert ids(newest("alpha", conditions, since=since, limit=1)) == wanted[:0:-1]
+    assert ids(newest("alpha", conditions, since=since, limit=5)) == wanted[::-1]
+    assert newest("alpha", conditions, since=NOW, limit=5) == []
+    assert newest("beta", conditions, since=since, limit=5) == []
+
+
+def test_newest_stops_when_its_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    accept(1)
+    for number in range(2, 6):
+        refuse(number)
+    monkeypatch.setattr(module, "STRETCH", 2)
+    clock = itertools.count().__next__
+
+    assert newest("alpha", Q(status="queued"), since=NOW - timedelta(days=1), limit=1, seconds=2, clock=clock) == []

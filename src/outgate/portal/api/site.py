@@ -8,6 +8,7 @@ from ninja.errors import HttpError, ValidationError
 from outgate.portal.api import (
     audit,
     domains,
+    guides,
     held,
     installation,
     management,
@@ -48,6 +49,7 @@ api.add_router("/customers", tenants.router)
 api.add_router("/customers", relays.router)
 api.add_router("/customers", spf.router)
 api.add_router("/customers", policies.router)
+api.add_router("/customers", guides.router)
 api.add_router("/customers", people.customers)
 api.add_router("/users", people.users)
 api.add_router("/allowed-addresses", people.addresses)

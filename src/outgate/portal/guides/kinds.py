@@ -18,6 +18,17 @@ class Guide:
     platforms: tuple[str, ...] = ()
     has_script: bool = False
 
+    @property
+    def platform(self) -> str:
+        """What the customer's mail platform has to be, else its mail is taken for a stranger's; empty: any will do."""
+        return _PLATFORMS.get(self.source_class, "")
+
+    @property
+    def is_cloud(self) -> bool:
+        return bool(self.platform)
+
+
+_PLATFORMS: Final = {"microsoft": MailPlatform.MICROSOFT_365.value, "google": MailPlatform.GOOGLE.value}
 
 GUIDES: Final = (
     Guide(

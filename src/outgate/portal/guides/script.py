@@ -57,6 +57,17 @@ def send_connector(smarthost: str) -> str:
     )
 
 
+def require_tls(smarthost: str) -> str:
+    """What the admin center cannot set of that connector."""
+    host = quoted(smarthost)
+    return "\n".join(
+        (
+            f"Set-SendConnector {quoted(NAME)} -RequireTLS $true -TlsAuthLevel DomainValidation `",
+            f"  -TlsDomain {host} -MaxMessageSize 150MB",
+        )
+    )
+
+
 def _filled(file: str, values: ScriptValues) -> str:
     """In one pass: a value that looks like a place is none."""
     filling = {

@@ -11,7 +11,8 @@ already is left alone. What was there before is saved as JSON before the first c
     .\outgate-set-up.ps1 -ExceptRecipients me@home.example         the same for addresses, such as those of forwards
     .\outgate-set-up.ps1 -ExceptAutoForwards                       leaves out what mailbox rules forward
 
-Exceptions that are not named keep as they are; an empty list such as -ExceptRecipients @() takes them away.
+Exceptions that are not named keep as they are; an empty list such as -ExceptRecipients @() takes them away, and so does
+-ExceptAutoForwards:$false.
 Needs the module ExchangeOnlineManagement and the role Exchange Administrator. For a customer's organisation connect
 first: Connect-ExchangeOnline -DelegatedOrganization customer.onmicrosoft.com
 #>
@@ -38,7 +39,7 @@ if (-not $SaveTo) {
 }
 
 function Get-ListText($Value) {
-    (@($Value) | Where-Object { $null -ne $_ } | ForEach-Object { [string]$_ } | Sort-Object) -join ' '
+    (@($Value) | Where-Object { $null -ne $_ } | ForEach-Object { ([string]$_).Trim() } | Sort-Object) -join ' '
 }
 
 function Get-ListOrNull($Value) {
@@ -98,8 +99,12 @@ $Accepted = @(Get-AcceptedDomain -ResultSize Unlimited | ForEach-Object { [strin
 if ($Domains.Count -gt 0 -and @($Accepted | Where-Object { $Domains -contains $_ }).Count -eq 0) {
     throw "This organisation ($($Accepted -join ', ')) has none of the proven domains of $Customer. Nothing was changed. Connect to the right organisation."
 }
-foreach ($Missing in @($Accepted | Where-Object { $Domains -notcontains $_ })) {
-    Write-Warning "$Missing is not among the proven domains of $Customer in the portal. Mail from it is refused until it is."
+foreach ($Missing in @($Accepted | Where-Object { $Domains -notcontains $_ -and $_ -notlike '*.mail.onmicrosoft.com' })) {
+    if ($Missing -like '*.onmicrosoft.com') {
+        Write-Warning "$Missing is not entered under Tenant lock in the portal. Mail from it, such as validation mails and journals, is refused until it is."
+    } else {
+        Write-Warning "$Missing is not among the proven domains of $Customer in the portal. Mail from it is refused until it is."
+    }
 }
 
 # What is there.
@@ -108,11 +113,14 @@ $Rules = @(Get-TransportRule -ResultSize Unlimited)
 $Connector = Find-Named $Connectors $Name
 $Rule = Find-Named $Rules $Name
 $Signatures = Find-Named $Rules $ExclaimerRule
-if (($null -ne $Connector -and $Connector.Comment -ne $Mark) -or ($null -ne $Rule -and $Rule.Comments -ne $Mark)) {
+if (($null -ne $Connector -and (Get-ListText $Connector.Comment) -ne $Mark) -or ($null -ne $Rule -and (Get-ListText $Rule.Comments) -ne $Mark)) {
     throw "There is another '$Name' already, which this script did not make. Nothing was changed. Rename it, or remove it if it was made by hand for Outgate."
 }
 if ($HandlesExclaimer -and $null -eq $Signatures) {
     throw "The rule '$ExclaimerRule' was not found. Nothing was changed. Set Exclaimer up first, or use the script without Exclaimer."
+}
+if ($HandlesExclaimer -and $Signatures.State -ne 'Enabled') {
+    Write-Warning "The rule '$ExclaimerRule' is switched off: mail leaves without signatures until it is on."
 }
 if (-not $HandlesExclaimer -and $null -ne $Signatures) {
     Write-Warning 'Exclaimer is set up here: use the script of the guide for Microsoft 365 with Exclaimer instead.'
@@ -138,6 +146,12 @@ if ($null -eq $Connector) {
     }
 } else {
     $ConnectorChange = Get-Difference $Connector $ConnectorWanted
+    # What the cmdlet checks against each other goes together.
+    foreach ($Pair in @(@('TlsSettings', 'TlsDomain'), @('UseMXRecord', 'SmartHosts'))) {
+        if ($ConnectorChange.ContainsKey($Pair[0]) -or $ConnectorChange.ContainsKey($Pair[1])) {
+            foreach ($Key in $Pair) { $ConnectorChange[$Key] = $ConnectorWanted[$Key] }
+        }
+    }
     if ($ConnectorChange.Count -gt 0 -and $PSCmdlet.ShouldProcess($Name, "Correct the outbound connector: $($ConnectorChange.Keys -join ', ')")) {
         Save-Before
         Set-OutboundConnector -Identity $Name @ConnectorChange
@@ -161,8 +175,8 @@ if ($PSBoundParameters.ContainsKey('ExceptRecipients')) {
     $Patterns = @($ExceptRecipients | ForEach-Object { '^' + [regex]::Escape($_) + '$' })
     $RuleWanted['ExceptIfRecipientAddressMatchesPatterns'] = Get-ListOrNull $Patterns
 }
-if ($ExceptAutoForwards) {
-    $RuleWanted['ExceptIfMessageTypeMatches'] = 'AutoForward'
+if ($PSBoundParameters.ContainsKey('ExceptAutoForwards')) {
+    $RuleWanted['ExceptIfMessageTypeMatches'] = if ($ExceptAutoForwards) { 'AutoForward' } else { $null }
 }
 if ($null -eq $Rule) {
     if ($PSCmdlet.ShouldProcess($Name, 'Create the mail flow rule, switched off')) {

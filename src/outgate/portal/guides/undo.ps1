@@ -7,7 +7,7 @@ Takes back what outgate-set-up.ps1 did: mail leaves from Microsoft itself again.
 
 The rule goes before the connector, which cannot be removed while a rule names it. Only what the set-up made is removed.
 If the set-up changed the rule of Exclaimer, that is put back as the file says that the set-up saved; without -SavedIn
-the oldest such file of this directory is used. Keep Microsoft's include in your SPF record.
+the oldest such file of this directory is used, and those that were used are renamed. Keep Microsoft's include in your SPF record.
 #>
 #Requires -Modules ExchangeOnlineManagement
 [CmdletBinding(SupportsShouldProcess = $true)]
@@ -20,6 +20,7 @@ $Customer = <<customer>>
 $CustomerId = <<id>>
 $Mark = <<mark>>
 $Name = <<name>>
+$Domains = <<domains>>
 $ExclaimerRule = <<exclaimer>>
 
 function Find-Connector {
@@ -33,19 +34,29 @@ function Find-Connector {
 if (-not (Get-Command -Name Get-OutboundConnector -ErrorAction SilentlyContinue)) {
     Connect-ExchangeOnline -ShowBanner:$false
 }
-$Rule = Get-TransportRule -ResultSize Unlimited | Where-Object { $_.Name -eq $Name -and $_.Comments -eq $Mark } | Select-Object -First 1
+
+# Is this the right organisation?
+$Accepted = @(Get-AcceptedDomain -ResultSize Unlimited | ForEach-Object { [string]$_.DomainName })
+if ($Domains.Count -gt 0 -and @($Accepted | Where-Object { $Domains -contains $_ }).Count -eq 0) {
+    throw "This organisation ($($Accepted -join ', ')) has none of the proven domains of $Customer. Nothing was changed. Connect to the right organisation."
+}
+
+# The rule, then the connector.
+$Rule = Get-TransportRule -ResultSize Unlimited | Where-Object { $_.Name -eq $Name -and ([string]$_.Comments).Trim() -eq $Mark } | Select-Object -First 1
 if ($null -ne $Rule -and $PSCmdlet.ShouldProcess($Name, 'Switch the mail flow rule off, and remove it')) {
     Disable-TransportRule -Identity $Name -Confirm:$false
     Remove-TransportRule -Identity $Name -Confirm:$false
 }
-$Connector = @(Find-Connector) | Where-Object { $_.Name -eq $Name -and $_.Comment -eq $Mark } | Select-Object -First 1
+$Connector = @(Find-Connector) | Where-Object { $_.Name -eq $Name -and ([string]$_.Comment).Trim() -eq $Mark } | Select-Object -First 1
 if ($null -ne $Connector -and $PSCmdlet.ShouldProcess($Name, 'Remove the outbound connector')) {
     Remove-OutboundConnector -Identity $Name -Confirm:$false
 }
 
-# Exclaimer's rule as it was.
-if (-not $SavedIn) {
-    $SavedIn = Get-ChildItem -Path (Get-Location) -Filter ('outgate-before-' + $CustomerId + '-*.json') | Sort-Object -Property Name | Select-Object -First 1 -ExpandProperty FullName
+# Exclaimer's rule as it was. Which file says so: the one before the first change since the last time that this ran.
+$SavedName = '^outgate-before-' + [regex]::Escape($CustomerId) + '-[0-9]{8}-[0-9]{6}\.json$'
+$Saved = @(Get-ChildItem -Path (Get-Location) -Filter 'outgate-before-*.json' | Where-Object { $_.Name -match $SavedName } | Sort-Object -Property Name)
+if (-not $SavedIn -and $Saved.Count -gt 0) {
+    $SavedIn = $Saved[0].FullName
 }
 if ($SavedIn) {
     $Before = Get-Content -LiteralPath $SavedIn -Raw | ConvertFrom-Json
@@ -62,5 +73,9 @@ if ($WhatIfPreference) { return }
 $Left = @(Get-TransportRule -ResultSize Unlimited) + @(Find-Connector) | Where-Object { $null -ne $_ -and $_.Name -eq $Name } | Select-Object -First 1
 if ($null -ne $Left) {
     throw "'$Name' is still there. If this script did not make it, it is not touched; else run this again in a minute."
+}
+# What was saved has been put back: the next set-up saves anew, and the next undo does not take these.
+foreach ($File in $Saved) {
+    Rename-Item -LiteralPath $File.FullName -NewName ($File.Name + '.undone')
 }
 Write-Output "Mail of $Customer leaves from Microsoft itself again. It takes Exchange Online 30 to 60 minutes to act on it everywhere."

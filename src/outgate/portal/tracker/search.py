@@ -201,6 +201,26 @@ def count_newer(customer_id: str, wanted: MessageFilter, *, now: datetime, after
     return 0
 
 
+def newest(
+    customer_id: str,
+    conditions: Q,
+    *,
+    since: datetime,
+    limit: int,
+    seconds: float = SEARCH_SECONDS,
+    clock: Callable[[], float] = time.monotonic,
+) -> list[TrackedMessage]:
+    """At most `limit` messages that came since then and meet the conditions, newest first. Where there is more mail
+    than can be looked through in `seconds`, only the newest is."""
+    found: list[TrackedMessage] = []
+    stop_at = clock() + seconds
+    for stretch in _Range(customer_id, first_id(since), _NO_END).stretches():
+        found += stretch.rows().filter(conditions)[: limit - len(found)]
+        if len(found) >= limit or clock() >= stop_at:
+            break
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class _Range:
     """A customer's messages from `lowest` on to below `end`. One bound of each kind goes into a statement: of two
