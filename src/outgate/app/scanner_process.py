@@ -18,7 +18,7 @@ from typing import Final
 
 from msgspec import structs
 
-from outgate.app.scanners import built_in
+from outgate.app.scanners import built_in, readers
 from outgate.contract.scanning import NO_SCANNING
 from outgate.mail.findings import Category, Finding, ScanReport
 from outgate.scanning.interface import Context
@@ -101,7 +101,7 @@ def confine() -> None:
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the worker decides
     stream = socket.socket(fileno=os.dup(0))
-    pipeline = Pipeline(built_in())
+    pipeline = Pipeline(built_in(), readers())
     gc.collect()
     gc.freeze()
     confine()

@@ -55,10 +55,10 @@ class Unpacked:
         self.findings.append(Finding(Category.UNSCANNABLE, NAME, name, 100, "", place))
 
 
-def unpack(parts: list[Part]) -> Unpacked:
-    """Opens what is an archive among `parts`, and what is one inside it."""
+def unpack(parts: list[Part], others: int = 0) -> Unpacked:
+    """Opens what is an archive among `parts`, and what is one inside it. others: parts that the message has besides."""
     done = Unpacked(octets=sum(len(part.octets) for part in parts))
-    room = PARTS_MAX - len(parts)
+    room = PARTS_MAX - len(parts) - others
     waiting = [(part, 0) for part in reversed(parts) if part.kind in _OPENERS or part.kind in CLOSED]
     while waiting:
         part, depth = waiting.pop()
