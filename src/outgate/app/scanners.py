@@ -4,6 +4,7 @@ import logging
 from importlib.resources import files
 
 from outgate.scanning.attachments import Attachments
+from outgate.scanning.codes import Codes
 from outgate.scanning.data_loss import DataLoss
 from outgate.scanning.impersonation import Impersonation
 from outgate.scanning.interface import Reader, Scanner
@@ -24,4 +25,4 @@ def readers() -> tuple[Reader, ...]:
     """Those of a scanner process."""
     for name in ("pypdf", "PIL"):  # they would say of somebody's mail what is wrong with it
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
-    return (Pdf(),)
+    return Pdf(), Codes()
