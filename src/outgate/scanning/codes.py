@@ -46,7 +46,7 @@ class Codes:
         pictures = sorted((part for part in message.parts if part.kind in _PICTURES), key=lambda part: len(part.octets))
         room = PIXELS_MAX
         for part in pictures[:PICTURES_MAX]:
-            place = part.place if not part.name or part.place.endswith(part.name) else f"{part.place}/{part.name}"
+            place = part.shown_place
             picture, cost = opened(part.octets, room)
             room -= cost
             if picture is not None:

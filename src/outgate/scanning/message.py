@@ -32,6 +32,11 @@ class Part:
     charset: str = ""
     is_attachment: bool = False
 
+    @property
+    def shown_place(self) -> str:
+        """For people: with the name that the sender gave it."""
+        return self.place if not self.name or self.place.endswith(self.name) else f"{self.place}/{self.name}"
+
     def text(self) -> str:
         """The content as text by its mark of byte order, its declared charset, else UTF-8, else Latin-1; never
         raises."""

@@ -65,7 +65,7 @@ class Office:
 
     def scan(self, message: ScannedMessage, context: Context) -> Iterable[Finding]:
         for part in message.parts:
-            place = part.place if not part.name or part.place.endswith(part.name) else f"{part.place}/{part.name}"
+            place = part.shown_place
             try:
                 yield from dict.fromkeys(_findings(part, place, context))
             except DamagedCompound:

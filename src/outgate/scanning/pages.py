@@ -107,7 +107,7 @@ class Pages:
             text = part.text()
             if len(text) > room:
                 yield Finding(Category.UNSCANNABLE, NAME, "page-too-large", 100, "", part.place)
-            place = part.place if not part.name or part.place.endswith(part.name) else f"{part.place}/{part.name}"
+            place = part.shown_place
             yield from dict.fromkeys(page_findings(text[:room], part, place, context, 0))
             room -= min(len(text), room)
 

@@ -71,7 +71,7 @@ class Pdf:
         for part in message.parts:
             if part.kind == "pdf":
                 parsed += 1
-                place = part.place if not part.name or part.place.endswith(part.name) else f"{part.place}/{part.name}"
+                place = part.shown_place
                 found = _parsed(part, place) if parsed <= DOCUMENTS_MAX else None
                 yield from dict.fromkeys(_by_octets(part, place) if found is None else found)
 

@@ -5,7 +5,18 @@ from dataclasses import replace
 from mmap import mmap
 from typing import Final, TypeVar
 
-from outgate.mail.findings import ATTACHMENTS_MAX, DETAIL_MAX, FINDINGS_MAX, Category, Finding, ScanReport
+from msgspec import structs
+
+from outgate.mail.findings import (
+    ATTACHMENTS_MAX,
+    DETAIL_MAX,
+    FINDINGS_MAX,
+    AttachmentFact,
+    Category,
+    Finding,
+    ScanReport,
+)
+from outgate.scanning.attachments import shown_place
 from outgate.scanning.interface import Context, Reader, Scanner, Unscannable
 from outgate.scanning.message import Part, Readable, ScannedMessage
 from outgate.scanning.mime import take_apart, with_more
@@ -41,7 +52,7 @@ class Pipeline:
             findings += _guarded(scanner.name, scanner.scan, message, context)
         return ScanReport(
             tuple(kept(findings)),
-            message.attachments[:ATTACHMENTS_MAX],
+            with_groups(message.attachments[:ATTACHMENTS_MAX], findings),
             hosts=tuple(message.hosts[:HOSTS_MAX]),
             version=self.version,
         )
@@ -73,6 +84,20 @@ def _guarded(
         yield _unscannable(name, error)
     except Exception as error:
         yield _fault(name, error)
+
+
+def with_groups(facts: Sequence[AttachmentFact], findings: Iterable[Finding]) -> tuple[AttachmentFact, ...]:
+    """What only a look inside has told belongs to the attachment too, so that own rules can ask for it."""
+    groups: dict[str, list[str]] = {}
+    for finding in findings:
+        if finding.category is Category.ATTACHMENT:
+            groups.setdefault(finding.place, []).append(finding.name)
+    return tuple(
+        structs.replace(fact, groups=tuple(dict.fromkeys((*fact.groups, *groups[place]))))
+        if (place := shown_place(fact)) in groups
+        else fact
+        for fact in facts
+    )
 
 
 def _unscannable(scanner: str, error: Unscannable) -> Finding:
