@@ -7,6 +7,7 @@ import qrcode
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from tests.scanning.test_archives import zipped
 from tests.support.scanned import attached
 
 from outgate.mail.findings import Finding
@@ -63,6 +64,18 @@ def test_their_links_go_the_way_of_all_links() -> None:
         ("link-in-code", 30, "2/a.png"),
     }
     assert report.hosts == ("paypa1.com",)
+
+
+def test_pictures_in_documents() -> None:
+    members = (("[Content_Types].xml", b"<x/>"), ("word/document.xml", b"<x/>"), ("word/media/a.png", saved(code())))
+    [found] = read(zipped(*members))
+    assert (found.place, found.text) == ("2/0.dat/a.png", URL)
+
+
+def test_no_more_of_documents_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(codes, "OFFICE_OCTETS_MAX", 100)
+    members = (("[Content_Types].xml", b"<x/>"), ("word/document.xml", b"<x/>"), ("word/media/a.png", saved(code())))
+    assert read(zipped(*members)) == []
 
 
 def test_code_that_is_no_link_is_text() -> None:

@@ -7,6 +7,8 @@ looked at, and that is no finding: people send more photographs than anybody can
 import io
 import re
 import warnings
+import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -24,10 +26,14 @@ PICTURE_PIXELS_MAX: Final = 50_000_000  # of one picture
 PIXELS_MAX: Final = 120_000_000  # that are decoded for one message
 LOOKED_AT_PIXELS: Final = 2_000_000  # that a picture is reduced to before codes are looked for
 PICTURE_SIDE_MIN: Final = 40  # pixels; a smaller one holds no code that a telephone could read
+OFFICE_OCTETS_MAX: Final = 64 * 1024 * 1024  # octets of pictures in the Office documents of a message
+MEMBERS_MAX: Final = 2_000  # members of one Office document among which pictures are looked for
 CODES_MAX: Final = 10  # codes of one picture
 CODE_MAX: Final = 4_000  # characters of one code
 
 _PICTURES: Final = frozenset(("png", "jpeg", "gif", "bmp", "tiff", "image"))
+_DOCUMENTS: Final = frozenset(("word", "excel", "powerpoint", "visio", "office", "open-document"))
+_MEDIA: Final = re.compile(r"(?:word|xl|ppt|visio)/media/|Pictures/")
 _FORMATS: Final = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF", "PPM")
 _CODES: Final = zxingcpp.BarcodeFormats(
     [zxingcpp.BarcodeFormat.QRCode, zxingcpp.BarcodeFormat.Aztec, zxingcpp.BarcodeFormat.DataMatrix]
@@ -43,7 +49,14 @@ class Codes:
     version = "1"
 
     def read(self, message: ScannedMessage, context: Context) -> Iterable[Finding | Readable | Part]:  # noqa: ARG002
-        pictures = sorted((part for part in message.parts if part.kind in _PICTURES), key=lambda part: len(part.octets))
+        pictures = [part for part in message.parts if part.kind in _PICTURES]
+        unpacked = OFFICE_OCTETS_MAX
+        for part in message.parts:
+            if part.kind in _DOCUMENTS:
+                found = list(document_pictures(part, unpacked))
+                unpacked -= sum(len(each.octets) for each in found)
+                pictures += found
+        pictures.sort(key=lambda part: len(part.octets))
         room = PIXELS_MAX
         for part in pictures[:PICTURES_MAX]:
             place = part.shown_place
@@ -51,6 +64,25 @@ class Codes:
             room -= cost
             if picture is not None:
                 yield from _found(picture, place)
+
+
+def document_pictures(part: Part, octets_max: int) -> Iterator[Part]:
+    """Pictures in an Office document, which are no parts of the message. What cannot be read is left out: `archives` has
+    said so."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(part.octets)) as archive:
+            for info in archive.infolist()[:MEMBERS_MAX]:
+                if not _MEDIA.match(info.filename) or info.file_size > octets_max:
+                    continue
+                with archive.open(info) as stream:
+                    octets = stream.read(octets_max)
+                octets_max -= len(octets)
+                name = info.filename.rpartition("/")[2]
+                if octets_max <= 0:
+                    return
+                yield Part(f"{part.shown_place}/{name}", "image/*", name, octets, "image", part.depth + 1)
+    except (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, zlib.error, zipfile.BadZipFile):
+        return
 
 
 def _found(picture: Image.Image, place: str) -> Iterator[Finding | Readable]:

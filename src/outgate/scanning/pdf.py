@@ -1,13 +1,15 @@
 """PDF documents (ISO 32000): what they do by themselves, files in them, links, passwords.
 
 pypdf parses, with bounds on what it unpacks and on how many objects are visited. Pages are not drawn and their text is
-not read. Where it cannot parse, plain names in the file's octets are looked for: a viewer may open what it cannot.
+not read; their pictures are taken out, for the codes in them. Where it cannot parse, plain names in the file's octets
+are looked for: a viewer may open what it cannot.
 """
 
 import io
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
 import re2
@@ -18,6 +20,7 @@ from outgate.mail.findings import AttachmentGroup, Category, Finding
 from outgate.scanning.interface import Context
 from outgate.scanning.kinds import kind_of
 from outgate.scanning.message import Link, Part, Readable, ScannedMessage, cleaned_name
+from outgate.scanning.pdf_pictures import pictures
 from outgate.scanning.readable import LINKS_MAX
 
 NAME: Final = "pdf"
@@ -26,7 +29,9 @@ OBJECTS_MAX: Final = 20_000  # objects of one PDF document that are visited
 STREAM_MAX: Final = 16 * 1024 * 1024  # octets that one stream of a PDF document may unpack to
 SCRIPT_MAX: Final = 256 * 1024  # characters of one script in a PDF document that are looked at
 FILES_MAX: Final = 50  # files in one PDF document that are taken out
-FILES_OCTETS_MAX: Final = 64 * 1024 * 1024  # octets of the files in one PDF document together
+FILES_OCTETS_MAX: Final = 64 * 1024 * 1024  # octets of the files in all PDF documents of a message
+PAGES_MAX: Final = 20  # pages of one PDF document whose pictures are taken out
+PICTURES_OCTETS_MAX: Final = 64 * 1024 * 1024  # octets of the pictures in all PDF documents of a message
 TARGET_MAX: Final = 2_000  # characters of one link in a PDF document
 
 _MEDIA_TYPE: Final = "application/octet-stream"
@@ -68,43 +73,54 @@ class Pdf:
 
     def read(self, message: ScannedMessage, context: Context) -> Iterable[Finding | Readable | Part]:  # noqa: ARG002
         parsed = 0
+        room = _Room()
         for part in message.parts:
             if part.kind == "pdf":
                 parsed += 1
                 place = part.shown_place
-                found = _parsed(part, place) if parsed <= DOCUMENTS_MAX else None
+                found = _parsed(part, place, room) if parsed <= DOCUMENTS_MAX else None
                 yield from dict.fromkeys(_by_octets(part, place) if found is None else found)
 
 
-def _parsed(part: Part, place: str) -> list[Finding | Readable | Part] | None:
+def _parsed(part: Part, place: str, room: "_Room") -> list[Finding | Readable | Part] | None:
     """None if it cannot be parsed."""
     try:
         with apply_configuration(_BOUNDS):
             reader = PdfReader(io.BytesIO(part.octets), root_object_recovery_limit=1_000)
             if reader.is_encrypted and reader.decrypt("") == PasswordType.NOT_DECRYPTED:
                 return [Finding(Category.ATTACHMENT, NAME, AttachmentGroup.ENCRYPTED.value, 100, "pdf", place)]
-            walk = _Walk(part, place)
+            walk = _Walk(part, place, room)
             walk.run(reader)
             return walk.results() if walk.is_complete else [*walk.results(), *_by_octets(part, place)]
     except Exception:  # whatever pypdf raises over what a peer made, RecursionError too
         return None
 
 
+@dataclass(slots=True)
+class _Room:
+    """How many octets may still be taken out of the documents of a message."""
+
+    files: int = FILES_OCTETS_MAX
+    pictures: int = PICTURES_OCTETS_MAX
+
+
 class _Walk:
     """Visits what can be reached from a document's root."""
 
-    def __init__(self, part: Part, place: str) -> None:
+    def __init__(self, part: Part, place: str, room: _Room) -> None:
         self._part = part
         self._place = place
         self._findings: list[Finding] = []
         self._links: dict[str, None] = {}
         self._files: list[Part] = []
-        self._room = FILES_OCTETS_MAX
+        self._pictures: list[Part] = []
+        self._pages = 0
+        self._room = room
         self.is_complete = False
 
     def results(self) -> list[Finding | Readable | Part]:
         links = tuple(Link(target) for target in self._links)
-        return [*self._findings, *([Readable(self._place, "", links)] if links else ()), *self._files]
+        return [*self._findings, *([Readable(self._place, "", links)] if links else ()), *self._files, *self._pictures]
 
     def run(self, reader: PdfReader) -> None:
         seen: set[tuple[int, int]] = set()
@@ -132,6 +148,8 @@ class _Walk:
                 )
 
     def _look(self, value: DictionaryObject, by_itself: bool) -> None:
+        if value.get("/Type") == "/Page":
+            self._page(value)
         action = value.get("/S")
         if action == "/Launch":
             self._launch(value)
@@ -145,6 +163,20 @@ class _Walk:
             self._elsewhere(value.get("/F"))
         if "/EF" in value:
             self._file(value)
+
+    def _page(self, page: DictionaryObject) -> None:
+        self._pages += 1
+        if self._pages > PAGES_MAX or self._room.pictures <= 0:
+            return
+        try:
+            for number, octets in enumerate(pictures(page), 1):
+                self._room.pictures -= len(octets)
+                if self._room.pictures < 0:
+                    return
+                place = f"{self._place}/page {self._pages}, picture {number}"
+                self._pictures.append(Part(place, "image/*", "", octets, "image", self._part.depth + 1))
+        except Exception:  # a damaged picture says nothing about the rest
+            return
 
     def _find(self, name: str, weight: int, detail: str = "", category: Category = Category.MALWARE) -> None:
         self._findings.append(Finding(category, NAME, name, weight, detail, self._place))
