@@ -67,8 +67,8 @@ class Codes:
 
 
 def document_pictures(part: Part, octets_max: int) -> Iterator[Part]:
-    """Pictures in an Office document, which are no parts of the message. What cannot be read is left out: `archives` has
-    said so."""
+    """Pictures in an Office document, which are no parts of the message. What cannot be read is left out: `archives`
+    has said so."""
     try:
         with zipfile.ZipFile(io.BytesIO(part.octets)) as archive:
             for info in archive.infolist()[:MEMBERS_MAX]:

@@ -27,6 +27,7 @@ LITERAL_CHARACTERS: Final = 600  # from which on a text without a break is data
 PERCENTS: Final = 60  # characters by their number, from which on a text is there to hide what it says
 INNER_MAX: Final = 1024 * 1024  # characters of a page inside a page that are looked at
 INNER_DEPTH: Final = 2  # pages inside each other
+LITERAL_MAX: Final = 4 * 1024 * 1024  # characters of such a text that are decoded
 FEW_WORDS: Final = 400  # characters that are seen of a page that only leads elsewhere
 DATA_SHARE: Final = 0.5  # of a script that is data, from which on it is there for the data
 
@@ -201,14 +202,14 @@ def decoded_literals(script: str) -> Iterator[bytes]:
         count += 1
         if count > LITERALS_MAX:
             return
-        octets = _hex(match[0]) or _base64(match[0])
+        octets = _hex(match[0][:LITERAL_MAX]) or _base64(match[0][:LITERAL_MAX])
         if octets:
             yield octets
     for match in _NUMBERS.finditer(script):
         count += 1
         if count > LITERALS_MAX:
             return
-        numbers = [_number(number) for number in match[1][: INNER_MAX * 4].rstrip(", \t\r\n").split(",")]
+        numbers = [_number(number) for number in match[1][:LITERAL_MAX].rstrip(", \t\r\n").split(",")]
         if max(numbers) < 256:
             yield bytes(numbers)
     for match in _QUOTED.finditer(script):
@@ -217,7 +218,7 @@ def decoded_literals(script: str) -> Iterator[bytes]:
         count += 1
         if count > LITERALS_MAX:
             return
-        yield unquote_to_bytes(match[0])
+        yield unquote_to_bytes(match[0][:LITERAL_MAX])
 
 
 def _number(text: str) -> int:
