@@ -63,8 +63,8 @@ def test_where_it_leads(target: str, expected: list[tuple[str, int]]) -> None:
 @pytest.mark.parametrize(
     ("shown", "target", "weight"),
     [
-        ("https://www.alpha-mill.example/login", "https://evil.example/", 80),
-        ("alpha-mill.example", "https://evil.example/", 80),
+        ("https://www.alpha-mill.example/login", "https://evil.example/", 60),
+        ("alpha-mill.example", "https://evil.example/", 60),
         ("www.paypal.com", "https://evil.example/", 80),
         ("paypal.com", "https://track.paypal.com/", 0),
         ("https://news.example/", "https://clicks.test/x", 30),
@@ -73,7 +73,7 @@ def test_where_it_leads(target: str, expected: list[tuple[str, int]]) -> None:
         ("click here", "https://evil.example/", 0),
         ("https://www.alpha-mill.example/x", SAFE + "https%3A%2F%2Fwww.alpha-mill.example%2Fx&d=1", 0),
         ("https://www.alpha-mill.example/x", DEFENSE + "https://www.alpha-mill.example/x__;!!a!b$", 0),
-        ("https://www.alpha-mill.example/x", SAFE + "https%3A%2F%2Fevil.example%2Fx", 80),
+        ("https://www.alpha-mill.example/x", SAFE + "https%3A%2F%2Fevil.example%2Fx", 60),
         ("https://www.alpha-mill.example/x", "https://protect-eu.mimecast.com/s/abc", 0),
     ],
 )  # fmt: skip

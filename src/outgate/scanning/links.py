@@ -1,7 +1,7 @@
 """Where links lead: of texts, pages, documents, and of codes in pictures. By their text alone, nobody is asked.
 
 Much that looks odd is ordinary: mailings count clicks by hosts of their own, gateways rewrite links. So that a shown
-host is another than the link's counts only where it is the customer's own or a well-known one.
+host is another than the link's counts only where it is a well-known one.
 """
 
 import ipaddress
@@ -206,9 +206,12 @@ def _by_shown(text: str, target: Target, own: Lookalikes) -> Iterator[tuple[str,
         return
     if not host or "." not in host or registrable(host) == registrable(target.host):
         return
-    is_known = own.owns(host) or lookalikes(BRANDS).owns(host)
-    is_honest = own.owns(target.host) or lookalikes(BRANDS).owns(target.host)
-    yield "shows-other-host", 80 if is_known and not is_honest else 30, f"{host} leads to {target.host}"
+    brands = lookalikes(BRANDS)
+    weight = 30
+    if not own.owns(target.host) and not brands.owns(target.host):
+        # The customer's own links lead to others where a tool of its sales people counts who follows them.
+        weight = 80 if brands.owns(host) else 60 if own.owns(host) else 30
+    yield "shows-other-host", weight, f"{host} leads to {target.host}"
 
 
 def _share(link: str, own: Lookalikes) -> Iterator[tuple[str, int, str]]:
