@@ -42,6 +42,7 @@ def changed(at: int, value: int) -> bytes:
         FILE[:400],
         b"",
         changed(44, 0x00FFFFFF),  # more tables than it has sectors
+        changed(30, 0x003F0009),  # small sectors of 2^63 octets
         changed(48, 0x00FFFFFF),  # its directory is nowhere
     ],
 )

@@ -38,6 +38,7 @@ def test_names_that_do_not() -> None:
         ("paypal.com.evil.example", ("paypal.com", "prefix")),
         ("login.paypal.com.evil.example", ("paypal.com", "prefix")),
         ("mail.beta.example.evil.test", ("mail.beta.example", "prefix")),
+        ("paypal.com.br", ("", "")),
         ("beta.example", ("", "")),
         ("evil.example", ("", "")),
         ("", ("", "")),

@@ -72,7 +72,7 @@ AUTO_OPEN = record(0x18, struct.pack("<HBBHHHBBBB", 0x20, 0, 1, 0, 0, 0, 0, 0, 0
 @pytest.mark.parametrize(
     ("octets", "expected"),
     [
-        (workbook(SHEET), {MACROS, ("malware", "macro-sheet", 70)}),
+        (workbook(SHEET), {MACROS, ("malware", "macro-sheet", 60)}),
         (workbook(SHEET, AUTO_OPEN), {MACROS, ("malware", "macro-sheet", 90)}),
         (workbook(PLAIN_SHEET), set()),
         (workbook(record(0x2F, bytes(6))), {ENCRYPTED}),
@@ -118,6 +118,7 @@ def test_fields_of_older_documents_and_tables() -> None:
     wide = compound({"WordDocument": bytes(600) + text.decode().encode("utf-16-le")})
     assert office("a.doc", wide) == {("malware", "dde", 90)}
     assert office("a.csv", b"1,2\r\n=cmd|'/C calc'!A0,3\r\n") == {("malware", "dde", 90)}
+    assert office("a.csv", b"a,-name|well, well!\r\n") == {("malware", "dde", 40)}
     assert office("a.csv", b"1,-2|3\r\n=SUM(A1:A2)|x\r\na,+49 30|b\r\n") == set()
 
 
@@ -128,6 +129,9 @@ def test_fields_of_older_documents_and_tables() -> None:
         ("attachedTemplate", "https://files.alpha.example/t.dotx", ("remote-template", 40)),
         ("attachedTemplate", "https://alpha.sharepoint.com/t.dotx", ("remote-template", 40)),
         ("attachedTemplate", "file:///C:\\Users\\ada\\t.dotx", None),
+        ("attachedTemplate", "file:///\\\\files\\share\\t.dotx", ("remote-template", 40)),
+        ("attachedTemplate", "file:///\\\\192.0.2.1\\t.dotm", ("remote-template", 90)),
+        ("attachedTemplate", "file://192.0.2.1/t.dotm", ("remote-template", 90)),
         ("attachedTemplate", "\\\\192.0.2.1\\share\\t.dotm", ("remote-template", 90)),
         ("oleObject", "mhtml:https://evil.example/x!x-usc:x", ("remote-object", 90)),
         ("hyperlink", "https://evil.example/", None),

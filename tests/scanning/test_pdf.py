@@ -82,6 +82,12 @@ def test_script_of_a_field_is_evidence_only() -> None:
     assert findings(plain(b"", fields)) == {("malware", "pdf-script", 30)}
 
 
+def test_buttons_of_honest_forms_are_evidence_only() -> None:
+    for script, weight in ((b"this.submitForm\\(x\\)", 30), (b"app.launchURL\\(x\\)", 60)):
+        fields = b"/AcroForm<</Fields[<</T(a)/A<</S/JavaScript/JS(" + script + b")>>>>]>>"
+        assert findings(plain(b"", fields)) == {("malware", "pdf-script", weight)}
+
+
 def test_names_with_characters_by_number_are_names() -> None:
     assert findings(plain(b"", b"/Open#41ction<</S/J#61vaScript/JS(eval)>>")) == {("malware", "pdf-script", 90)}
 

@@ -83,6 +83,8 @@ def test_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
         ("' Sub AutoOpen runs Shell\nSub Sum()\nEnd Sub", [], []),
         ("Sub Frame1_Layout()\nCall URLDownloadToFileA(0)", ["Frame1_Layout"], ["urldownloadtofilea"]),
         ("Sub OpenReport()\nKill path", [], []),
+        ("Sub Workbook_Open()\nDim cmd As ADODB.Command\nCopyMemory a, b", ["Workbook_Open"], []),
+        ('Sub Workbook_Open()\nx = Environ("COMSPEC") & " /c"', ["Workbook_Open"], ["comspec"]),
     ],
 )
 def test_what_runs_by_itself_and_what_it_calls(source: str, names: list[str], grave: list[str]) -> None:

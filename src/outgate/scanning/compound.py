@@ -13,7 +13,10 @@ import olefile
 SIGNATURE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 STREAMS_MAX: Final = 2_000  # streams of one compound file that are looked at
 _HEADER_OCTETS: Final = 512
-_FAILURES: Final = (OSError, ValueError, IndexError, KeyError, TypeError, AttributeError, struct.error, RecursionError)
+_FAILURES: Final = (
+    *(OSError, ValueError, IndexError, KeyError, TypeError, AttributeError),
+    *(ArithmeticError, struct.error, RecursionError, MemoryError),
+)
 
 
 class DamagedCompound(Exception):
@@ -65,6 +68,6 @@ def _is_plausible(octets: bytes) -> bool:
     """Does its table of sectors fit into it? [MS-CFB] §2.2."""
     if not octets.startswith(SIGNATURE):
         return False
-    (shift,) = struct.unpack_from("<H", octets, 30)
+    shift, small_shift = struct.unpack_from("<HH", octets, 30)
     (table_sectors,) = struct.unpack_from("<I", octets, 44)
-    return shift in (9, 12) and (table_sectors - 1) << shift <= len(octets)
+    return shift in (9, 12) and small_shift == 6 and (table_sectors - 1) << shift <= len(octets)

@@ -159,7 +159,7 @@ def address_of(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | Non
 def _by_host(target: Target, address: object, own: Lookalikes) -> Iterator[tuple[str, int, str]]:
     host = target.host
     if isinstance(address, (ipaddress.IPv4Address, ipaddress.IPv6Address)):
-        if str(address) != host and not isinstance(address, ipaddress.IPv6Address):
+        if str(address) != host and isinstance(address, ipaddress.IPv4Address) and address.is_global:
             yield "host-is-address", 85, f"{host} = {address}"
         elif address.is_global:
             yield "host-is-address", 50, host
@@ -167,14 +167,19 @@ def _by_host(target: Target, address: object, own: Lookalikes) -> Iterator[tuple
     for known, weight in ((own, 90), (lookalikes(BRANDS), 85)):
         name, how = known.taken_for(host)
         if name and not own.owns(host):
-            yield "look-alike-host" if how == "look-alike" else "misleading-host", weight, f"{shown(host)} for {name}"
+            detail = f"{shown(host)} for {name}"
+            if how == "look-alike":
+                yield "look-alike-host", weight, detail
+            else:  # people who build the customer's pages try them at such hosts
+                yield "misleading-host", 60 if known is own else weight, detail
             return
     if has_mixed_scripts(host):
         yield "mixed-scripts", 75, shown(host)
     if not lookalikes(BRANDS).owns(host) and not own.owns(host):
-        for word in registrable(host).partition(".")[0].split("-"):
+        label = registrable(host).partition(".")[0]
+        for word in label.split("-"):
             name = _BRAND_WORDS.get(skeleton(word), "")
-            if name:
+            if name and label != name.partition(".")[0]:  # its name under another ending is mostly its own
                 yield "brand-in-host", 50, f"{host} for {name}"
 
 
@@ -223,4 +228,5 @@ def _share(link: str, own: Lookalikes) -> Iterator[tuple[str, int, str]]:
     address = address_of(host)
     is_far = address.is_global if address is not None else "." in host and not host.endswith((".local", ".lan"))
     if host and not own.owns(host):
-        yield "link-to-share", 80 if is_far else 30, host
+        by_web = "@" in path[2:].partition("/")[0]  # "@80", "@SSL": over the Web, past what keeps shares inside
+        yield "link-to-share", (80 if address is not None or by_web else 60) if is_far else 30, host

@@ -116,7 +116,9 @@ class Lookalikes:
                     return self._by_skeleton[looks], "look-alike"
         for start in range(len(labels)):
             for count in self._labels:
-                if start + count < len(labels) and (name := ".".join(labels[start : start + count])) in self._names:
+                name = ".".join(labels[start : start + count])
+                rest = labels[start + count :]
+                if rest and name in self._names and not (len(rest) == 1 and len(rest[0]) == 2):  # not google.com.au
                     return name, "prefix"
         return "", ""
 

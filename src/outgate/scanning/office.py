@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import Final
 
-from outgate.mail.findings import AttachmentGroup, Category, Finding
+from outgate.mail.findings import SURE_FROM, AttachmentGroup, Category, Finding
 from outgate.scanning import vba
 from outgate.scanning.compound import Compound, DamagedCompound
 from outgate.scanning.interface import Context
@@ -50,6 +50,21 @@ _TABLE_DDE: Final = re.compile(
     r"(?:^|[,;\t\"])\s{0,9}[=+\-@]\s{0,9}([A-Za-z][\w.]{1,30})\|[^!\n]{1,200}!", re.MULTILINE
 )
 _OFFICE_SERVICES: Final = frozenset(("excel", "winword", "word", "powerpnt", "msaccess"))  # what honest links ask
+_TABLE_PROGRAMS: Final = frozenset(
+    (
+        "cmd",
+        "powershell",
+        "pwsh",
+        "mshta",
+        "rundll32",
+        "regsvr32",
+        "msexcel",
+        "wscript",
+        "cscript",
+        "certutil",
+        "bitsadmin",
+    )
+)
 _MACRO_SHEET: Final = re.compile(r"(?:xl/)?macrosheets/[^/]+\.(?:xml|bin)", re.IGNORECASE)
 _AUTO_NAME: Final = re.compile(rb"_xlnm\.auto_?open|\bauto_?open", re.IGNORECASE)
 _RTF_OBJECT: Final = re.compile(rb"\\objdata\b")
@@ -83,7 +98,9 @@ def _findings(part: Part, place: str, context: Context) -> Iterator[Finding]:
         yield from rtf_findings(part.octets[:RTF_MAX], place, context)
     elif part.kind == "text" and ending(part.name) in ("csv", "tsv", "tab", "slk", "iqy", "dif"):
         for match in _TABLE_DDE.finditer(part.octets[:MEMBER_MAX].decode("latin-1")):
-            yield _dde(match[1], place)
+            found = _dde(match[1], place)
+            is_program = found.weight >= SURE_FROM and match[1].lower().removesuffix(".exe") in _TABLE_PROGRAMS
+            yield found if is_program else _malware("dde", 40, found.detail, place)
 
 
 def _malware(name: str, weight: int, detail: str, place: str) -> Finding:
@@ -169,7 +186,7 @@ def _old_workbook(octets: bytes, place: str) -> Iterator[Finding]:
 
 def _macro_sheets(is_hidden: bool, starts_by_itself: bool, place: str) -> Iterator[Finding]:
     yield _group(AttachmentGroup.MACROS, "macro sheet", place)
-    weight = 50 + 20 * is_hidden + 20 * starts_by_itself
+    weight = 40 + 20 * is_hidden + 30 * starts_by_itself
     detail = ", ".join(name for name, is_so in (("hidden", is_hidden), ("Auto_Open", starts_by_itself)) if is_so)
     yield _malware("macro-sheet", weight, detail, place)
 
@@ -278,12 +295,17 @@ def _relations(text: str, place: str, context: Context) -> Iterator[Finding]:
 
 def _fetched(name: str, target: str, place: str, context: Context) -> Iterator[Finding]:
     lower = target.lower().replace("\\", "/")
-    is_far = lower.startswith(("http:", "https:", "ftp:", "mhtml:", "ms-", "//")) or re.match(r"file:/{2}[^/]", lower)
-    if not is_far:
+    if lower.startswith("file:"):
+        path = lower[5:].lstrip("/")
+        if len(lower) - 5 - len(path) == 3 or not path:  # file:///C:/...
+            return
+        lower = f"//{path}"
+    if not lower.startswith(("http:", "https:", "ftp:", "mhtml:", "ms-", "//")):
         return
     host = host_of(lower if "://" in lower else f"x:{lower}")
     is_own = any(host == domain or host.endswith(f".{domain}") for domain in context.domains)
-    is_usual = is_own or host.endswith(".sharepoint.com")
+    is_near = lower.startswith("//") and "." not in host  # a file server of theirs
+    is_usual = is_own or is_near or host.endswith(".sharepoint.com")
     yield _malware(name, 40 if is_usual else 90, target[:100], place)
 
 

@@ -56,9 +56,8 @@ _PASSED: Final = frozenset(
     ("/Parent", "/P", "/Contents", "/Resources", "/Font", "/StructTreeRoot", "/Metadata", "/OCProperties", "/AP", "/DR")
 )
 _GRAVE: Final = re2.compile(
-    r"\b(?:exportDataObject|launchURL|unescape|eval|newPlayer|Collab|util\.printf|getIcon|customDictionaryOpen|"
-    r"getAnnots|importDataObject|openDoc|fromCharCode|ActiveXObject|SOAP|syncAnnotScan|submitForm)\b|"
-    r"(?:%u[0-9a-fA-F]{4}){8}|[A-Za-z0-9+/=]{900}"
+    r"\b(?:exportDataObject|importDataObject|launchURL|unescape|eval|newPlayer|Collab|customDictionaryOpen|fromCharCode|"
+    r"ActiveXObject|SOAP|syncAnnotScan)\b|(?:%u[0-9a-fA-F]{4}){8}|[A-Za-z0-9+/=]{900}"
 )
 _RAW: Final = re.compile(rb"/(?:JavaScript|JS|Launch|OpenAction|AA|EmbeddedFile|Encrypt)\b")
 _RAW_LINK: Final = re.compile(rb"/URI\s{0,9}\(((?:[^()\\\r\n]|\\.){1,2000})\)")
@@ -190,7 +189,7 @@ class _Walk:
 
     def _script(self, script: str, by_itself: bool) -> None:
         grave = _GRAVE.search(script[:SCRIPT_MAX])
-        weight = (90 if by_itself else 70) if grave else 40 if by_itself else 30
+        weight = (90 if by_itself else 60) if grave else 40 if by_itself else 30
         self._find("pdf-script", weight, grave[0][:40] if grave else "")
 
     def _link(self, target: str) -> None:

@@ -31,7 +31,7 @@ _BY_ITSELF: Final = re.compile(
 )  # fmt: skip
 _CALLS: Final = re.compile(
     r"\b(?:shell(?:execute\w{0,8})?|createobject|getobject|urldownloadtofile\w?|wscript\.shell|(?:ms|win)?xmlhttp|"
-    r"winhttprequest|adodb\.stream|powershell|cmd(?:\.exe)?|mshta|regsvr32|rundll32|certutil|bitsadmin|"
+    r"winhttprequest|adodb\.stream|powershell|cmd\.exe|comspec|mshta|regsvr32|rundll32|certutil|bitsadmin|"
     r"virtualalloc(?:ex)?|createthread|createremotethread|rtlmovememory|callwindowproc\w?|writeprocessmemory|"
     r"winexec|createprocess\w?|loadlibrary\w?|enumsystemlocales\w?|savetofile|scriptcontrol|"
     r"win32_process\w{0,10}|winmgmts|callbyname|macscript|appleScriptTask|executeexcel4macro|"
@@ -40,7 +40,13 @@ _CALLS: Final = re.compile(
 )  # fmt: skip
 # Of the calls, what other code starts or fetches: these are not what macros of an office do.
 # Of the calls, those that macros of an office have other reasons for.
-_ORDINARY: Final = frozenset(("createobject", "getobject", "callbyname", "filecopy", "kill", "environ"))
+_ORDINARY: Final = frozenset(
+    (
+        *("createobject", "getobject", "callbyname", "filecopy", "kill", "environ", "winmgmts", "rtlmovememory"),
+        *("xmlhttp", "msxmlhttp", "winxmlhttp", "winhttprequest"),
+        *("callwindowproc", "callwindowproca", "callwindowprocw", "loadlibrary", "loadlibrarya", "loadlibraryw"),
+    )
+)
 # An object whose name is put together: it is to be hidden.
 _HIDDEN_OBJECT: Final = re.compile(r"\b(?:create|get)object\b\s{0,9}\(?\s{0,9}[^\"\s(,)=]", re.IGNORECASE)
 HIDDEN: Final = "createobject of a hidden name"
