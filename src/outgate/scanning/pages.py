@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
+import re2
+
 from outgate.mail.findings import Category, Finding
 from outgate.scanning.interface import Context
 from outgate.scanning.kinds import kind_of
@@ -31,25 +33,23 @@ LITERAL_MAX: Final = 4 * 1024 * 1024  # characters of such a text that are decod
 FEW_WORDS: Final = 400  # characters that are seen of a page that only leads elsewhere
 DATA_SHARE: Final = 0.5  # of a script that is data, from which on it is there for the data
 
-_MAKES: Final = re.compile(r"\bcreateObjectURL\b|\bmsSave(?:OrOpen)?Blob\b|\bnew\s+File\s*\(", re.IGNORECASE)
-_BLOB: Final = re.compile(r"\bnew\s+(?:\w+\.)?Blob\b|\bmsSave|\bnew\s+File\b", re.IGNORECASE)
-_SAVES: Final = re.compile(r"\.download\b|[\"']download[\"']|\bmsSave(?:OrOpen)?Blob\b|\bsaveAs\s*\(", re.IGNORECASE)
-_DECODES: Final = re.compile(
-    r"\batob\b|\bUint8Array\b|\bcharCodeAt\b|\bfromCharCode\b|\bparseInt\b|\bdecrypt\b", re.IGNORECASE
+# Matched by RE2: each is looked for in all of a page's scripts, which may be many megabytes.
+_MAKES: Final = re2.compile(r"(?i)\b(?:createObjectURL|msSave(?:OrOpen)?Blob|new\s+File\s*\()")
+_BLOB: Final = re2.compile(r"(?i)\b(?:new\s+(?:\w+\.)?Blob\b|msSave|new\s+File\b)")
+_SAVES: Final = re2.compile(r"(?i)\.download\b|[\"']download[\"']|\bmsSave(?:OrOpen)?Blob\b|\bsaveAs\s*\(")
+_DECODES: Final = re2.compile(r"(?i)\b(?:atob|Uint8Array|charCodeAt|fromCharCode|parseInt|decrypt)\b")
+_WRITES: Final = re2.compile(
+    r"(?i)\bdocument\s*\.\s*write|\b(?:innerHTML|outerHTML|eval|srcdoc|insertAdjacentHTML)\b|\bFunction\s*\("
 )
-_WRITES: Final = re.compile(
-    r"\bdocument\s*\.\s*write|\b(?:innerHTML|outerHTML|eval|srcdoc|insertAdjacentHTML)\b|\bFunction\s*\(", re.IGNORECASE
+_SENDS: Final = re2.compile(
+    r"(?i)\b(?:XMLHttpRequest|sendBeacon|axios)\b|\bfetch\s*\(|\.ajax\b|\$\.post\b|api\.telegram\.org"
 )
-_SENDS: Final = re.compile(
-    r"\bXMLHttpRequest\b|\bfetch\s*\(|\bsendBeacon\b|\.ajax\b|\$\.post\b|\baxios\b|api\.telegram\.org", re.IGNORECASE
+_LEADS: Final = re2.compile(
+    r"(?i)\blocation(?:\.href|\.replace|\.assign)?\s{0,9}[=(]\s{0,9}(?:[\"'`]\s{0,9}(https?:[^\"'`\s]{4,900})|atob)"
+    r"|\bwindow\.open\s{0,9}\(\s{0,9}[\"'`](https?:[^\"'`\s]{4,900})"
 )
-_LEADS: Final = re.compile(
-    r"\blocation(?:\.href|\.replace|\.assign)?\s{0,9}[=(]\s{0,9}(?:[\"'`]\s{0,9}(https?:[^\"'`\s]{4,2000})|atob)"
-    r"|\bwindow\.open\s{0,9}\(\s{0,9}[\"'`](https?:[^\"'`\s]{4,2000})",
-    re.IGNORECASE,
-)
-_SVG_ACTS: Final = re.compile(
-    r"\b(?:location|atob|eval|fromCharCode|fetch|XMLHttpRequest|window\.open|createElement)\b", re.IGNORECASE
+_SVG_ACTS: Final = re2.compile(
+    r"(?i)\b(?:location|atob|eval|fromCharCode|fetch|XMLHttpRequest|window\.open|createElement)\b"
 )
 _JOINED: Final = re.compile(r"[\"'`]\s{0,99}\+\s{0,99}[\"'`]")
 _DATA: Final = re.compile(rf"(?<![A-Za-z0-9+/=_\-])[A-Za-z0-9+/=_\-]{{{LITERAL_CHARACTERS},}}+")
@@ -209,7 +209,7 @@ def decoded_literals(script: str) -> Iterator[bytes]:
         count += 1
         if count > LITERALS_MAX:
             return
-        numbers = [_number(number) for number in match[1][:LITERAL_MAX].rstrip(", \t\r\n").split(",")]
+        numbers = [_number(number) for number in match[1][:INNER_MAX].rstrip(", \t\r\n").split(",")]
         if max(numbers) < 256:
             yield bytes(numbers)
     for match in _QUOTED.finditer(script):
