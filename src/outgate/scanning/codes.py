@@ -8,14 +8,15 @@ import io
 import re
 import warnings
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import zxingcpp
 from PIL import Image
 
 from outgate.mail.findings import Category, Finding
+from outgate.scanning.archives import ZIP_FAILURES
 from outgate.scanning.interface import Context
 from outgate.scanning.message import Link, Part, Readable, ScannedMessage
 from outgate.scanning.readable import bare_links, host_of
@@ -81,7 +82,7 @@ def document_pictures(part: Part, octets_max: int) -> Iterator[Part]:
                 if octets_max <= 0:
                     return
                 yield Part(f"{part.shown_place}/{name}", "image/*", name, octets, "image", part.depth + 1)
-    except (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, zlib.error, zipfile.BadZipFile):
+    except ZIP_FAILURES:
         return
 
 
@@ -99,8 +100,7 @@ def opened(octets: bytes, room: int) -> tuple[Image.Image | None, int]:
     or larger than `room`."""
     cost = 0
     try:
-        with warnings.catch_warnings(), Image.open(io.BytesIO(octets), formats=_FORMATS) as picture:
-            warnings.simplefilter("ignore")
+        with quiet(), Image.open(io.BytesIO(octets), formats=_FORMATS) as picture:
             width, height = picture.size
             if min(width, height) < PICTURE_SIDE_MIN or width * height > PICTURE_PIXELS_MAX:
                 return None, 0
@@ -113,6 +113,14 @@ def opened(octets: bytes, room: int) -> tuple[Image.Image | None, int]:
             return _reduced(picture, size), cost
     except Exception:  # whatever a decoder raises over what a peer made
         return None, cost
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Decoders warn of what is wrong with a picture: nobody wants to know."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _reduced(picture: Image.Image, size: tuple[int, int]) -> Image.Image:

@@ -9,13 +9,13 @@ import io
 import re
 import struct
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import Final
 
 from outgate.mail.findings import SURE_FROM, AttachmentGroup, Category, Finding
 from outgate.scanning import vba
+from outgate.scanning.archives import ZIP_FAILURES
 from outgate.scanning.compound import Compound, DamagedCompound
 from outgate.scanning.interface import Context
 from outgate.scanning.kinds import ending, groups_of, kind_of
@@ -32,7 +32,6 @@ RTF_MAX: Final = 16 * 1024 * 1024  # octets of an RTF document that are looked a
 
 _DOCUMENTS: Final = frozenset(("word", "excel", "powerpoint", "visio", "office"))
 _INSTALLER: Final = "000C1084-0000-0000-C000-000000000046"  # class of an installation package
-_DAMAGED: Final = (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, zlib.error, zipfile.BadZipFile)
 
 _RELATION: Final = re.compile(r"<(?:\w{1,20}:)?Relationship\b([^<>]{1,6000})>", re.IGNORECASE)
 _ATTRIBUTE: Final = re.compile(r"""\b(Type|Target|TargetMode)\s{0,9}=\s{0,9}(?:"([^"]*)"|'([^']*)')""", re.IGNORECASE)
@@ -269,7 +268,7 @@ def _members(octets: bytes) -> Iterator[tuple[str, bytes]]:
                     return
                 with archive.open(info) as stream:
                     yield name, stream.read(MEMBER_MAX)
-    except _DAMAGED:
+    except ZIP_FAILURES:
         return
 
 

@@ -8,11 +8,11 @@ import html
 import io
 import re
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
 from typing import Final
 from urllib.parse import urlsplit
 
+from outgate.scanning.archives import ZIP_FAILURES
 from outgate.scanning.guards import TEXT_MAX
 from outgate.scanning.message import Link, Part, Readable
 from outgate.scanning.tags import Tag, tags
@@ -131,7 +131,7 @@ def office_text(octets: bytes, room: int) -> tuple[str, tuple[Link, ...]]:
                     with archive.open(name) as stream:
                         found = _TARGET.findall(stream.read(TEXT_MAX).decode("utf-8", "replace"))
                     links += [Link(html.unescape(target)) for target in found]
-    except (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, zlib.error, zipfile.BadZipFile):
+    except ZIP_FAILURES:
         pass
     return "\n".join(texts), tuple(links)
 
