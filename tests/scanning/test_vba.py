@@ -63,6 +63,14 @@ def test_modules_are_found_where_their_directory_is_wrong() -> None:
     assert "AutoOpen" in read(compound(streams))[0]
 
 
+@pytest.mark.parametrize(
+    ("code_page", "text"), [(1251, "\u0416"), (10_000, "\u2206"), (9_999, "\u00c6"), (1252, "\u00c6")]
+)
+def test_code_pages(code_page: int, text: str) -> None:
+    streams = project({"M": "\u00c6"}, code_page=code_page)
+    assert read(compound(streams))[0].endswith(text)
+
+
 def test_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vba, "MODULES_MAX", 3)
     monkeypatch.setattr(vba, "SOURCE_MAX", 1_000)

@@ -47,10 +47,12 @@ def record(kind: int, value: bytes) -> bytes:
     return struct.pack("<HI", kind, len(value)) + value
 
 
-def project(modules: dict[str, str], storage: str = "", cache: bytes = b"\x01\x16\x03cache") -> dict[str, bytes]:
+def project(
+    modules: dict[str, str], storage: str = "", cache: bytes = b"\x01\x16\x03cache", code_page: int = 1_252
+) -> dict[str, bytes]:
     """Streams of a project: for a document of its own kind below "Macros" or "_VBA_PROJECT_CUR"."""
     above = f"{storage}/VBA" if storage else "VBA"
-    directory = record(3, struct.pack("<H", 1252)) + struct.pack("<HIIH", 9, 4, 1, 2)
+    directory = record(3, struct.pack("<H", code_page)) + struct.pack("<HIIH", 9, 4, 1, 2)
     streams = {}
     for name, source in modules.items():
         directory += record(0x1A, name.encode()) + record(0x31, struct.pack("<I", len(cache)))

@@ -3,6 +3,7 @@
 The decompressor is our own: bounded, and it takes what it can of damaged containers, as Office does.
 """
 
+import codecs
 import re
 import struct
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ _MODULE_STREAM: Final = 0x001A  # ids of records in the stream `dir`, [MS-OVBA] 
 _MODULE_OFFSET: Final = 0x0031
 _PROJECT_VERSION: Final = 0x0009
 _CODE_PAGE: Final = 0x0003
+_MAC_ROMAN: Final = 10_000
 # How each module begins: a container's signature, the head of its first chunk, eight characters as they are.
 _BEGINNING: Final = re.compile(rb"\x01[\s\S]{2}\x00Attribut")
 
@@ -105,13 +107,13 @@ def _modules(directory: bytes) -> tuple[str, dict[str, int]]:
 
 
 def _charset(code_page: int) -> str:
-    for name in (f"cp{code_page}", "mac-roman"):
-        try:
-            b"".decode(name)
-        except LookupError:
-            continue
-        return name if code_page != 10_000 else "mac-roman"
-    return "cp1252"
+    """Python's name of it; that of Western Windows for one that it does not know."""
+    name = "mac-roman" if code_page == _MAC_ROMAN else f"cp{code_page}"
+    try:
+        codecs.lookup(name)
+    except LookupError:
+        return "cp1252"
+    return name
 
 
 def decompressed(octets: bytes, octets_max: int) -> bytes:
