@@ -9,6 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.scanning.test_codes import code, saved
+from tests.scanning.test_office import BY_ITSELF, docm
+from tests.scanning.test_pdf import blank, with_script, written
+from tests.support.scanned import attached
 
 from outgate.app.log import LogFile
 from outgate.app.scanner_pool import ScannerPool
@@ -166,3 +170,27 @@ async def test_the_real_process_with_the_built_in_scanners(tmp_path: Path) -> No
     assert {finding.scanner for finding in report.findings} <= {"spam"}
     assert not report.failed
     assert report.seconds > 0
+
+
+@in_loop
+async def test_pictures_and_documents_are_read_under_confinement(tmp_path: Path) -> None:
+    """Decoders load what they need when they need it: they must be able to, with few files and bounded memory."""
+    loop = asyncio.get_running_loop()
+    log = LogFile(tmp_path / "log", "test")
+    made = ScannerPool(1, snapshot=Snapshot(), loop=loop, log=log)
+    files = [(f"code.{kind.lower()}", saved(code(), kind)) for kind in ("PNG", "JPEG", "WEBP", "GIF", "TIFF")]
+    files.append(("large.webp", saved(code(side=3_500), "WEBP")))
+    files.append(("a.docm", docm(BY_ITSELF)))
+    files.append(("a.pdf", written(with_script(blank(), "eval(1)"))))
+    future: asyncio.Future[ScanReport] = loop.create_future()
+    try:
+        made.scan(REQUEST, attached(*files), future.set_result)
+        report = await future
+    finally:
+        made.close()
+        log.close()
+    places = {finding.place for finding in report.findings if finding.name == "link-in-code"}
+    assert places == {f"{number}/{name}" for number, (name, _) in enumerate(files[:6], 2)}
+    found = {(finding.name, finding.weight) for finding in report.findings if finding.category is Category.MALWARE}
+    assert found == {("macro-runs-by-itself", 90), ("pdf-script", 90)}
+    assert not [finding for finding in report.findings if finding.category is Category.UNSCANNABLE]

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.scanning.test_codes import code, saved
+from tests.scanning.test_office import BY_ITSELF, docm
 from tests.support.client import RawClient
 from tests.support.installation import Installation, customer, short_directory
 from tests.support.sink import Sink, running_sink
@@ -75,9 +77,29 @@ def test_large_mail_is_looked_into_too(site: tuple[Installation, Sink]) -> None:
         "5.7.1 content-attachment"
     )
     content = mail(attachment=("report.pdf", b"%PDF-1.7\n" + os.urandom(3_000_000)))
+    delivered = len(sink.messages)
     assert send(outgate, content).startswith("2.0.0")
+    assert sink.wait_for(delivered + 1)[-1].body_behind_trace == content
+
+
+def test_document_whose_macros_run_by_themselves_is_refused(site: tuple[Installation, Sink]) -> None:
+    outgate, _ = site
+    reply = send(outgate, mail(attachment=("offer.docm", docm(BY_ITSELF))))
+    assert reply.startswith("5.7.1 content-malware: 2/offer.docm/vbaProject.bin")
+
+
+def test_link_in_a_code_is_judged_and_evidence_alone_decides_nothing(site: tuple[Installation, Sink]) -> None:
+    outgate, sink = site
+    delivered = len(sink.messages)
+    content = mail(attachment=("menu.png", saved(code("https://menu.example/7"))))
+    assert send(outgate, content).startswith("2.0.0")
+    assert sink.wait_for(delivered + 1)[-1].body_behind_trace == content
+    assert send(outgate, mail(attachment=("pay.png", saved(code("https://a1pha.example/pay"))))).startswith("2.0.0")
+    [held] = [message for message in outgate.queue() if message["state"] == "held"]
+    assert held["lane_reason"] == "content-phishing"
+    outgate.command("queue", "release", held["queue_id"])
+    sink.wait_for(delivered + 2)
     outgate.wait_until_delivered()
-    assert sink.messages[-1].body_behind_trace == content
 
 
 def test_held_mail_is_accepted_and_waits_until_a_person_releases_it(site: tuple[Installation, Sink]) -> None:

@@ -20,12 +20,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
-from tests.fuzz import contract, dkim, dsn, net, policy, providers, smtp, spf, spool
+from tests.fuzz import contract, dkim, dsn, net, policy, providers, scanning, smtp, spf, spool
 from tests.fuzz.engine import FINDS, Mutator, Target
 
 import outgate
 
-PACKAGES: Final = (smtp, policy, dkim, spool, contract, dsn, net, providers, spf)
+PACKAGES: Final = (smtp, policy, dkim, spool, contract, dsn, net, providers, spf, scanning)
 TARGETS: Final = [one for package in PACKAGES for one in package.TARGETS]
 SOURCE: Final = str(Path(outgate.__file__).parent)
 MINUTES: Final = 10.0

@@ -16,7 +16,7 @@ from outgate.contract.scanning import (
     ScanPolicy,
     SpamRule,
 )
-from outgate.mail.findings import AttachmentFact, AttachmentGroup, Category, Finding, ScanReport
+from outgate.mail.findings import SURE_FROM, AttachmentFact, AttachmentGroup, Category, Finding, ScanReport
 from outgate.policy.content_rule import ContentDecision, MessageFacts, decide_content, holds
 from outgate.policy.reasons import Reason
 
@@ -53,6 +53,25 @@ def spam(score: int) -> Finding:
 def test_strictest_finding_decides(findings: tuple[Finding, ...], action: ContentAction, reason: Reason | None) -> None:
     decision = decide_content(POLICY, report(*findings), FACTS)
     assert (decision.action, decision.reason) == (action, reason)
+
+
+@pytest.mark.parametrize("category", [Category.MALWARE, Category.PHISHING, Category.IMPERSONATION])
+def test_what_is_not_sure_is_evidence_only(category: Category) -> None:
+    evidence = [Finding(category, "x", f"y{number}", SURE_FROM - 1) for number in range(9)]
+    assert decide_content(POLICY, report(*evidence), FACTS) == ContentDecision(DELIVER)
+    sure = decide_content(POLICY, report(*evidence, Finding(category, "x", "z", SURE_FROM)), FACTS)
+    assert (sure.action, sure.context) == (REJECT if category is Category.MALWARE else HOLD, "z")
+
+
+@pytest.mark.parametrize("category", [Category.UNSCANNABLE, Category.ATTACHMENT, Category.DATA_LOSS, Category.SPAM])
+def test_the_others_are_facts_or_counted(category: Category) -> None:
+    assert Finding(category, "x", "y", 1).is_sure
+
+
+def test_a_rule_delivers_what_may_be_malware_but_is_not_sure() -> None:
+    evidence = report(Finding(Category.MALWARE, "x", "y", SURE_FROM - 1))
+    policy = ScanPolicy(is_on=True, rules=(rule(DELIVER, (INVOICE,)),))
+    assert decide_content(policy, evidence, FACTS).reason is Reason.CONTENT_RULE
 
 
 def test_data_is_counted_over_the_whole_message() -> None:

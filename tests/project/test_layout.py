@@ -23,7 +23,6 @@ ELSEWHERE = {
     "app/portal_process.py": "e2e/test_portal.py",
     "app/sample_receiver.py": "e2e/test_run.py",
     "app/scanner_process.py": "app/test_scanner_pool.py",
-    "app/scanners.py": "app/test_scanner_pool.py",
     "app/supervisor.py": "e2e/test_drain.py",
     "app/up.py": "e2e/test_start.py",
     "app/worker.py": "e2e/test_operation.py",

@@ -113,6 +113,12 @@ def test_what_cannot_be_opened_is_never_clean(octets: bytes) -> None:
     assert [(each.category, each.name) for each in done.findings] == [(Category.UNSCANNABLE, "archive-not-opened")]
 
 
+def test_member_without_a_name_is_a_member() -> None:
+    octets = zipped(("x", b"MZ")).replace(b"x", b"\0")
+    [member] = unpack([part(octets)]).parts
+    assert (member.kind, member.name) == ("windows-program", "unnamed")
+
+
 def test_documents_are_known_and_show_only_what_is_more_than_text() -> None:
     octets = zipped(
         ("[Content_Types].xml", b"<x/>"), ("word/document.xml", b"<x/>"),

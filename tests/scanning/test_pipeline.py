@@ -4,11 +4,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import pytest
+from tests.scanning.test_archives import zipped
+from tests.scanning.test_office import docm
+from tests.support.scanned import attached
 
 from outgate.mail.findings import DETAIL_MAX, FINDINGS_MAX, Category, Finding
 from outgate.scanning import pipeline
 from outgate.scanning.interface import Context, Unscannable
-from outgate.scanning.message import ScannedMessage
+from outgate.scanning.message import Link, Part, Readable, ScannedMessage
+from outgate.scanning.office import Office
 from outgate.scanning.pipeline import Pipeline, kept
 
 CONTEXT = Context("ada@alpha.example", ("bob@beta.example",))
@@ -77,3 +81,35 @@ def test_equal_findings_count_once_and_texts_are_made_printable() -> None:
     [finding] = kept([spam(1, "a\u202eb\r\n" + "x" * 1_000)] * 3)
     assert finding.detail.startswith("a\ufffdb\ufffd\ufffd")
     assert len(finding.detail) == DETAIL_MAX
+
+
+def test_what_a_look_inside_tells_is_known_of_the_attachment() -> None:
+    octets = attached(("a.docm", docm("Sub Sum()")))
+    report = Pipeline([Office()]).scan(octets, CONTEXT)
+    assert [(fact.name, fact.groups) for fact in report.attachments] == [
+        ("a.docm", ()),
+        ("vbaProject.bin", ("macros",)),
+    ]
+
+
+def test_what_readers_find_is_there_for_scanners() -> None:
+    class Reader:
+        name, version = "r", "1"
+
+        def read(self, message: ScannedMessage, context: Context) -> Iterable[Finding | Readable | Part]:
+            yield Readable("1", "text", (Link("https://x.example/"),))
+            yield Part("1/a.zip", "", "a.zip", zipped(("b.exe", b"MZ")), "zip", 1, "", True)
+            yield spam(5)
+            raise ZeroDivisionError
+
+    seen: list[ScannedMessage] = []
+
+    def look(message: ScannedMessage) -> Iterable[Finding]:
+        seen.append(message)
+        return ()
+
+    report = Pipeline([Fake("a", look)], [Reader()]).scan(MAIL, CONTEXT)
+    assert [part.kind for part in seen[0].parts] == ["text", "zip", "windows-program"]
+    assert [fact.kind for fact in report.attachments] == ["zip", "windows-program"]
+    assert report.hosts == ("x.example",)
+    assert {finding.name for finding in report.findings} == {"model", "scanner-failed"}

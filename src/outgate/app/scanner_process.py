@@ -18,7 +18,7 @@ from typing import Final
 
 from msgspec import structs
 
-from outgate.app.scanners import built_in
+from outgate.app.scanners import built_in, readers
 from outgate.app.yara_rules import load
 from outgate.contract.scanning import NO_SCANNING
 from outgate.mail.findings import Category, Finding, ScanReport
@@ -102,7 +102,8 @@ def confine() -> None:
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the worker decides
     stream = socket.socket(fileno=os.dup(0))
-    pipeline = Pipeline((*built_in(), load(sys.argv[1:])) if sys.argv[1:] else built_in())
+    rules = (load(sys.argv[1:]),) if sys.argv[1:] else ()
+    pipeline = Pipeline((*built_in(), *rules), readers())
     gc.collect()
     gc.freeze()
     confine()

@@ -13,6 +13,7 @@ from msgspec import Struct
 FINDINGS_MAX: Final = 64  # of one message that are kept, the weightiest of each category first
 ATTACHMENTS_MAX: Final = 64  # of one message that are kept, in their order
 DETAIL_MAX: Final = 200  # characters of one detail, name or place
+SURE_FROM: Final = 70  # weight of malware, phishing and impersonation from which on it counts; below it is evidence
 
 
 class Category(StrEnum):
@@ -44,7 +45,8 @@ class Finding(Struct, frozen=True, array_like=True, gc=False):
 
     name: stable code of what it is, such as "office-macro" or "card-number"; docs/scanning.md lists them.
     weight: of SPAM the score in thousandths of certainty (0 to 1000); of DATA_LOSS how many were found; of the others
-    how sure it is, 1 to 100. place: part of the message, such as "2/invoice.zip/setup.exe", empty for the whole.
+    how sure it is, 1 to 100 (see `is_sure`). place: part of the message, such as "2/invoice.zip/setup.exe", empty for
+    the whole.
     """
 
     category: Category
@@ -53,6 +55,14 @@ class Finding(Struct, frozen=True, array_like=True, gc=False):
     weight: int = 100
     detail: str = ""
     place: str = ""
+
+    @property
+    def is_sure(self) -> bool:
+        """Does it count by itself? What is not sure stands in the record, for people, and decides nothing."""
+        return self.category not in _BY_WEIGHT or self.weight >= SURE_FROM
+
+
+_BY_WEIGHT: Final = (Category.MALWARE, Category.PHISHING, Category.IMPERSONATION)
 
 
 class AttachmentFact(Struct, frozen=True, array_like=True, gc=False):

@@ -1,6 +1,7 @@
 """What becomes of a message by what scanning found in it and by what its customer wants. Pure.
 
-The customer's own rules are asked first; then the strictest of what the findings ask for. Nothing but an own rule that
+The customer's own rules are asked first; then the strictest of what the findings ask for that are sure enough
+(`Finding.is_sure`). Nothing but an own rule that
 says so lets malware pass.
 """
 
@@ -120,6 +121,8 @@ def _stricter(best: ContentDecision, action: ContentAction, finding: Finding) ->
 
 
 def _action_of(policy: ScanPolicy, finding: Finding) -> ContentAction:
+    if not finding.is_sure:
+        return ContentAction.DELIVER
     match finding.category:
         case Category.MALWARE:
             return policy.malware
@@ -139,7 +142,7 @@ def _action_of(policy: ScanPolicy, finding: Finding) -> ContentAction:
 
 
 def _has_malware(findings: Iterable[Finding]) -> bool:
-    return any(finding.category is Category.MALWARE for finding in findings)
+    return any(finding.category is Category.MALWARE and finding.is_sure for finding in findings)
 
 
 # The customer's own rules

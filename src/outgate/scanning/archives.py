@@ -8,6 +8,7 @@ import bz2
 import gzip
 import io
 import lzma
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -30,7 +31,12 @@ NAME: Final = "archives"
 READ_OCTETS: Final = 256 * 1024  # of a member at a time
 CLOSED: Final = frozenset(("rar", "7z", "cab", "zstd", "compress", "arj", "ace", "disk-image"))  # kinds we cannot open
 _FLAG_ENCRYPTED: Final = 0x1  # APPNOTE 4.4.4
-_DAMAGED: Final = (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError)
+# What zipfile raises over an archive that is damaged or wants a password.
+ZIP_FAILURES: Final = (
+    *(OSError, EOFError, ValueError, LookupError, RuntimeError, NotImplementedError, ArithmeticError),
+    *(struct.error, zlib.error, zipfile.BadZipFile),
+)
+_DAMAGED: Final = (*ZIP_FAILURES, lzma.LZMAError, tarfile.TarError)
 # A document is an archive too. Of its members only those are parts that are more than its text and pictures.
 _PLAIN_MEMBERS: Final = frozenset(("text", "html", "svg", "png", "jpeg", "gif", "bmp", "tiff", "image", "data"))
 _KIND_BY_MEMBER: Final = (("word/", "word"), ("xl/", "excel"), ("ppt/", "powerpoint"), ("visio/", "visio"))
@@ -55,10 +61,10 @@ class Unpacked:
         self.findings.append(Finding(Category.UNSCANNABLE, NAME, name, 100, "", place))
 
 
-def unpack(parts: list[Part]) -> Unpacked:
-    """Opens what is an archive among `parts`, and what is one inside it."""
+def unpack(parts: list[Part], others: int = 0) -> Unpacked:
+    """Opens what is an archive among `parts`, and what is one inside it. others: parts that the message has besides."""
     done = Unpacked(octets=sum(len(part.octets) for part in parts))
-    room = PARTS_MAX - len(parts)
+    room = PARTS_MAX - len(parts) - others
     waiting = [(part, 0) for part in reversed(parts) if part.kind in _OPENERS or part.kind in CLOSED]
     while waiting:
         part, depth = waiting.pop()
@@ -79,9 +85,11 @@ def unpack(parts: list[Part]) -> Unpacked:
             done.find("archive-too-large", part.place)
             if done.octets > DECODED_MAX:
                 return done
+        except NotImplementedError:
+            done.find("archive-damaged", part.place)
         except RuntimeError:  # what zipfile raises where a password is wanted
             done.encrypted.add(part.place)
-        except (*_DAMAGED, NotImplementedError):
+        except _DAMAGED:
             done.find("archive-damaged", part.place)
         inner = [each for each in done.parts[before:] if each.kind in _OPENERS or each.kind in CLOSED]
         waiting.extend((each, depth + 1) for each in reversed(inner))
@@ -131,7 +139,7 @@ def _open_zip(part: Part, done: Unpacked, budget: _Budget) -> Iterator[tuple[str
         if kind:
             done.kinds[part.place] = kind
         for info in archive.infolist():
-            if info.is_dir():
+            if info.filename.endswith("/"):
                 continue
             if info.flag_bits & _FLAG_ENCRYPTED:
                 done.encrypted.add(part.place)

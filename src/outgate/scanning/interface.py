@@ -12,7 +12,7 @@ from typing import Protocol
 
 from outgate.contract.scanning import NO_SCANNING, ScanPolicy
 from outgate.mail.findings import Finding
-from outgate.scanning.message import ScannedMessage
+from outgate.scanning.message import Part, Readable, ScannedMessage
 
 
 class Unscannable(Exception):
@@ -33,6 +33,19 @@ class Context:
     domains: frozenset[str] = frozenset()
     source: str = ""
     policy: ScanPolicy = NO_SCANNING
+
+
+class Reader(Protocol):
+    """Is asked before all scanners, and gives them more to look at: links that stand where no text does, and the files
+    in a document. name, version: as of a scanner."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def version(self) -> str: ...
+
+    def read(self, message: ScannedMessage, context: Context) -> Iterable[Finding | Readable | Part]: ...
 
 
 class Scanner(Protocol):

@@ -7,6 +7,7 @@ import re
 from typing import Final
 
 from outgate.mail.findings import AttachmentGroup
+from outgate.scanning.message import BYTE_ORDER_MARKS
 
 HEAD_OCTETS: Final = 4_096  # of content that are looked at for what it is
 
@@ -137,7 +138,6 @@ _SCRIPT_TEXT: Final = re.compile(
     rb"Set\s+\w+\s*=\s*CreateObject)",
     re.IGNORECASE,
 )
-_BOMS: Final = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 
 
 def kind_of(octets: bytes, name: str, media_type: str) -> str:
@@ -191,7 +191,7 @@ def _by_start(octets: bytes, head: bytes) -> str:
 
 def _plain(head: bytes) -> bytes | None:
     """The beginning as octets of ASCII text; None if it is no text."""
-    for mark, charset in _BOMS:
+    for mark, charset in BYTE_ORDER_MARKS:
         if head.startswith(mark):
             return head[len(mark) :].decode(charset, "replace").encode("utf-8", "replace")
     return None if b"\0" in head else head

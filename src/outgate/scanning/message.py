@@ -5,9 +5,12 @@ is bounded by `scanning.guards`; what exceeds a bound is no part but an `unscann
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 from outgate.mail.findings import AttachmentFact, Finding
 from outgate.scanning.guards import NAME_MAX
+
+BYTE_ORDER_MARKS: Final = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +32,17 @@ class Part:
     charset: str = ""
     is_attachment: bool = False
 
+    @property
+    def shown_place(self) -> str:
+        """For people: with the name that the sender gave it."""
+        return self.place if not self.name or self.place.endswith(self.name) else f"{self.place}/{self.name}"
+
     def text(self) -> str:
-        """The content as text by its declared charset, else UTF-8, else Latin-1; never raises."""
+        """The content as text by its mark of byte order, its declared charset, else UTF-8, else Latin-1; never
+        raises."""
+        for mark, charset in BYTE_ORDER_MARKS:
+            if self.octets.startswith(mark):
+                return self.octets[len(mark) :].decode(charset, "replace")
         for charset in (self.charset, "utf-8"):
             if charset:
                 try:

@@ -6,7 +6,7 @@ what must be looked at; where they differ from each other, that is a finding.
 
 import binascii
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from mmap import mmap
@@ -26,7 +26,7 @@ from outgate.scanning.guards import (
 )
 from outgate.scanning.interface import Unscannable
 from outgate.scanning.kinds import groups_of, kind_of
-from outgate.scanning.message import Part, ScannedMessage, cleaned_name
+from outgate.scanning.message import Part, Readable, ScannedMessage, cleaned_name
 from outgate.scanning.readable import host_of, readable
 
 NAME: Final = "mime"
@@ -191,19 +191,30 @@ def take_apart(octets: Octets) -> ScannedMessage:
     at."""
     unfolding = Unfolding(octets)
     head, fields = unfolding.run()
-    unpacked = unpack(unfolding.parts)
-    parts = [replace(part, kind=unpacked.kinds.get(part.place, part.kind)) for part in unfolding.parts]
-    parts += [replace(part, kind=unpacked.kinds.get(part.place, part.kind)) for part in unpacked.parts]
-    texts = tuple(readable(parts))
-    hosts = dict.fromkeys(filter(None, (host_of(link.target) for text in texts for link in text.links)))
+    empty = ScannedMessage(head, fields, (), tuple(unfolding.findings))
+    return with_more(empty, unfolding.parts)
+
+
+def with_more(message: ScannedMessage, parts: list[Part], texts: Iterable[Readable] = ()) -> ScannedMessage:
+    """A message with parts that were found in it, what their archives hold, and texts beside theirs."""
+    room = PARTS_MAX - len(message.parts)
+    parts = parts[:room] if room < len(parts) else parts
+    unpacked = unpack(parts, len(message.parts))
+    more = [
+        replace(part, kind=unpacked.kinds[part.place]) if part.place in unpacked.kinds else part
+        for part in (*parts, *unpacked.parts)
+    ]
+    readables = (*message.readable, *readable(more), *texts)
+    hosts = dict.fromkeys(filter(None, (host_of(link.target) for text in readables for link in text.links)))
+    facts = (fact_of(part, part.place in unpacked.encrypted) for part in more if part.is_attachment)
     return ScannedMessage(
-        head,
-        fields,
-        tuple(parts),
-        (*unfolding.findings, *unpacked.findings),
-        tuple(fact_of(part, part.place in unpacked.encrypted) for part in parts if part.is_attachment),
+        message.head,
+        message.fields,
+        (*message.parts, *more),
+        (*message.findings, *unpacked.findings),
+        (*message.attachments, *facts),
         tuple(hosts),
-        texts,
+        readables,
     )
 
 

@@ -1,24 +1,39 @@
-"""All built-in scanners, one after the other, over one message."""
+"""All built-in readers and scanners, one after the other, over one message."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from mmap import mmap
-from typing import Final
+from typing import Final, TypeVar
 
-from outgate.mail.findings import ATTACHMENTS_MAX, DETAIL_MAX, FINDINGS_MAX, Category, Finding, ScanReport
-from outgate.scanning.interface import Context, Scanner, Unscannable
-from outgate.scanning.message import ScannedMessage
-from outgate.scanning.mime import take_apart
+from msgspec import structs
+
+from outgate.mail.findings import (
+    ATTACHMENTS_MAX,
+    DETAIL_MAX,
+    FINDINGS_MAX,
+    AttachmentFact,
+    Category,
+    Finding,
+    ScanReport,
+)
+from outgate.scanning.attachments import shown_place
+from outgate.scanning.interface import Context, Reader, Scanner, Unscannable
+from outgate.scanning.message import Part, Readable, ScannedMessage
+from outgate.scanning.mime import take_apart, with_more
 
 NAME: Final = "built-in"
+Found = TypeVar("Found")
 HOSTS_MAX: Final = 32  # of links that a report keeps
 
 
 class Pipeline:
-    """scanners: asked in this order."""
+    """readers: asked first, what they find is there for all scanners. Both are asked in their order."""
 
-    def __init__(self, scanners: Sequence[Scanner]) -> None:
+    def __init__(self, scanners: Sequence[Scanner], readers: Sequence[Reader] = ()) -> None:
+        self._readers = readers
         self._scanners = scanners
-        self.version = " ".join(f"{scanner.name}/{scanner.version}" for scanner in scanners)
+        asked: Sequence[Reader | Scanner] = (*readers, *scanners)
+        self.version = " ".join(f"{each.name}/{each.version}" for each in asked)
 
     def scan(self, octets: bytes | mmap, context: Context) -> ScanReport:
         """What is in the message. A scanner that fails makes it unscannable, and the others are asked all the same:
@@ -30,24 +45,59 @@ class Pipeline:
             return ScanReport((_unscannable("mime", error),), version=self.version)
         except Exception as error:
             return ScanReport((_fault("mime", error),), version=self.version)
+        for reader in self._readers:
+            message = _read(reader, message, context)
         findings += message.findings
         for scanner in self._scanners:
-            findings += _findings_of(scanner, message, context)
+            findings += _guarded(scanner.name, scanner.scan, message, context)
         return ScanReport(
             tuple(kept(findings)),
-            message.attachments[:ATTACHMENTS_MAX],
+            with_groups(message.attachments[:ATTACHMENTS_MAX], findings),
             hosts=tuple(message.hosts[:HOSTS_MAX]),
             version=self.version,
         )
 
 
-def _findings_of(scanner: Scanner, message: ScannedMessage, context: Context) -> Iterator[Finding]:
+def _read(reader: Reader, message: ScannedMessage, context: Context) -> ScannedMessage:
+    """The message with what the reader found in it."""
+    findings: list[Finding] = []
+    texts: list[Readable] = []
+    parts: list[Part] = []
+    for found in _guarded(reader.name, reader.read, message, context):
+        match found:
+            case Finding():
+                findings.append(found)
+            case Readable():
+                texts.append(found)
+            case Part():
+                parts.append(found)
+    more = with_more(message, parts, texts) if parts or texts else message
+    return replace(more, findings=(*more.findings, *findings)) if findings else more
+
+
+def _guarded(
+    name: str, ask: Callable[[ScannedMessage, Context], Iterable[Found]], message: ScannedMessage, context: Context
+) -> Iterator[Found | Finding]:
     try:
-        yield from scanner.scan(message, context)
+        yield from ask(message, context)
     except Unscannable as error:
-        yield _unscannable(scanner.name, error)
+        yield _unscannable(name, error)
     except Exception as error:
-        yield _fault(scanner.name, error)
+        yield _fault(name, error)
+
+
+def with_groups(facts: Sequence[AttachmentFact], findings: Iterable[Finding]) -> tuple[AttachmentFact, ...]:
+    """What only a look inside has told belongs to the attachment too, so that own rules can ask for it."""
+    groups: dict[str, list[str]] = {}
+    for finding in findings:
+        if finding.category is Category.ATTACHMENT:
+            groups.setdefault(finding.place, []).append(finding.name)
+    return tuple(
+        structs.replace(fact, groups=tuple(dict.fromkeys((*fact.groups, *groups[place]))))
+        if (place := shown_place(fact)) in groups
+        else fact
+        for fact in facts
+    )
 
 
 def _unscannable(scanner: str, error: Unscannable) -> Finding:

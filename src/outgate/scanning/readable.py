@@ -8,25 +8,26 @@ import html
 import io
 import re
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
+from outgate.scanning.archives import ZIP_FAILURES
 from outgate.scanning.guards import TEXT_MAX
 from outgate.scanning.message import Link, Part, Readable
+from outgate.scanning.tags import Tag, tags
 
 _DROPPED: Final = re.compile(r"<(script|style)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)", re.DOTALL | re.IGNORECASE)
 _BREAK: Final = re.compile(r"<(?:br|/p|/div|/tr|/li|/h[1-6]|/td)\b[^<>]*>", re.IGNORECASE)
 _TAG: Final = re.compile(r"<[^<>]*>")
 _BLANKS: Final = re.compile(r"[ \t\r\f\v\u00a0]+")
-_LINK: Final = re.compile(
-    r"""<(?:a|area|form|iframe|img|link|base)\b[^<>]*?\b(?:href|src|action)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s<>"']+))""",
-    re.IGNORECASE,
-)
-_ANCHOR: Final = re.compile(r"""<a\b[^<>]*?\bhref\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s<>"']+))[^<>]*>""", re.IGNORECASE)
+_LEADING: Final = frozenset(
+    ("a", "area", "form", "iframe", "img", "link", "base", "embed", "object")
+)  # tags with links
 _ANCHOR_END: Final = re.compile(r"</?a\b", re.IGNORECASE)
+_UNSEEN: Final = re.compile(r"[\t\r\n]+")
+TARGET_MAX: Final = 2_000  # characters of one link
 SHOWN_MAX: Final = 2_000  # characters of a page between a link's tags
 _BARE_LINK: Final = re.compile(r"\b(?:https?|ftp)://[^\s<>\"'\u00ab\u00bb\u201c\u201d]{3,2000}", re.IGNORECASE)
 _OFFICE_TEXTS: Final = re.compile(
@@ -75,11 +76,19 @@ def _of(part: Part, room: int) -> Readable | None:
 
 def page_text(page: str) -> tuple[str, tuple[Link, ...]]:
     """A page's text and links."""
-    links = [Link(_target(match), _shown(page, match.end())) for match in _ANCHOR.finditer(page)]
-    known = {link.target for link in links}
-    links += [Link(target) for match in _LINK.finditer(page) if (target := _target(match)) not in known]
+    anchors: list[Link] = []
+    others: dict[str, None] = {}
+    for tag in tags(page):
+        if tag.name in _LEADING:
+            target = _target(tag)
+            if tag.name == "a":
+                anchors.append(Link(target, _shown(page, tag.end)))
+            else:
+                others[target] = None
+    known = {link.target for link in anchors}
+    links = [*anchors, *(Link(target) for target in others if target not in known)]
     text = _words(page)
-    known.update(link.target for link in links)
+    known.update(others)
     links += [Link(link) for link in bare_links(text) if link not in known]
     return text, tuple(link for link in links if link.target)
 
@@ -90,8 +99,12 @@ def _shown(page: str, start: int) -> str:
     return _words(page[start : end.start() if end else start + SHOWN_MAX])
 
 
-def _target(match: re.Match[str]) -> str:
-    return html.unescape(match[1] or match[2] or match[3] or "").strip()[:2_000]
+def _target(tag: Tag) -> str:
+    """Where a tag leads. Line ends and tabs in it count for nothing, as for browsers."""
+    for name in ("href", "src", "action", "data"):
+        if target := tag.attributes.get(name):
+            return _UNSEEN.sub("", target[:TARGET_MAX]).strip()
+    return ""
 
 
 def _words(page: str) -> str:
@@ -120,7 +133,7 @@ def office_text(octets: bytes, room: int) -> tuple[str, tuple[Link, ...]]:
                     with archive.open(name) as stream:
                         found = _TARGET.findall(stream.read(TEXT_MAX).decode("utf-8", "replace"))
                     links += [Link(html.unescape(target)) for target in found]
-    except (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, zlib.error, zipfile.BadZipFile):
+    except ZIP_FAILURES:
         pass
     return "\n".join(texts), tuple(links)
 
