@@ -8,6 +8,7 @@ import ipaddress
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -18,6 +19,7 @@ from outgate.scanning.message import Link, ScannedMessage
 from outgate.scanning.names import Lookalikes, has_mixed_scripts, lookalikes, registrable, shown, skeleton
 
 NAME: Final = "links"
+HOSTS_REMEMBERED: Final = 2_048  # hosts of customers whose findings a process keeps
 HOST_MAX: Final = 253  # characters of a host, RFC 1035 §3.1; a longer one leads nowhere
 
 # Those that phishing imitates most. Short on purpose: each costs some honest mail about it.
@@ -40,6 +42,10 @@ _WRAPPERS: Final = (
     "hornetsecurity.com", "trendmicro.com", "fireeye.com", "sophos.com", "l.facebook.com", "google.com/url",
     "t.co", "lnkd.in", "amzn.to",
 )  # fmt: skip
+_WRAPPER_PARTS: Final = tuple(
+    (host, path and f"/{path}") for host, _, path in (each.partition("/") for each in _WRAPPERS)
+)
+_WRAPPER_ENDS: Final = tuple(host for host, _ in _WRAPPER_PARTS)
 _PROGRAM_ENDS: Final = frozenset(
     "exe scr msi msp bat cmd vbs vbe jse wsf hta ps1 jar apk iso img vhd vhdx lnk cpl msix appx dll".split()  # noqa: SIM905
 )
@@ -92,7 +98,7 @@ def findings_of(link: Link, own: Lookalikes) -> Iterator[tuple[str, int, str]]:
     if target is None or not target.host:
         return
     address = address_of(target.host)
-    yield from _by_host(target, address, own)
+    yield from _by_host(target.host, own)
     yield from _by_user(target)
     yield from _by_path(target, address)
     if link.shown:
@@ -102,23 +108,21 @@ def findings_of(link: Link, own: Lookalikes) -> Iterator[tuple[str, int, str]]:
 def target_of(link: str) -> Target | None:
     """Of a link of the Web, without what a gateway put before it."""
     parts = _split(link)
-    for wrapper in _WRAPPERS:
-        host, _, path = wrapper.partition("/")
-        if (
-            parts is not None
-            and _is_below(parts.hostname or "", host)
-            and parts.path.startswith(f"/{path}" if path else "")
-        ):
-            inner = unquote(link)[8:]
-            at = max(inner.find("http://"), inner.find("https://"))
-            if at < 0:
-                return None
-            parts = _split(inner[at:].partition("__;")[0])
-            break
     if parts is None:
         return None
-    host = (parts.hostname or "").rstrip(".").lower()[:HOST_MAX]
-    return Target(link, parts.scheme, host, unquote(parts.username or ""), parts.path)
+    host = parts.hostname or ""
+    if host.endswith(_WRAPPER_ENDS) and _is_wrapper(host, parts.path):
+        inner = unquote(link)[8:]
+        at = max(inner.find("http://"), inner.find("https://"))
+        parts = _split(inner[at:].partition("__;")[0]) if at >= 0 else None
+        if parts is None:
+            return None
+        host = parts.hostname or ""
+    return Target(link, parts.scheme, host.rstrip(".").lower()[:HOST_MAX], unquote(parts.username or ""), parts.path)
+
+
+def _is_wrapper(host: str, path: str) -> bool:
+    return any(_is_below(host, known) and path.startswith(beginning) for known, beginning in _WRAPPER_PARTS)
 
 
 def _split(link: str) -> SplitResult | None:
@@ -156,8 +160,14 @@ def address_of(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | Non
     return ipaddress.IPv4Address(sum(number << 8 * (3 - at) for at, number in enumerate(numbers[:-1])) + numbers[-1])
 
 
-def _by_host(target: Target, address: object, own: Lookalikes) -> Iterator[tuple[str, int, str]]:
-    host = target.host
+@lru_cache(maxsize=HOSTS_REMEMBERED)
+def _by_host(host: str, own: Lookalikes) -> tuple[tuple[str, int, str], ...]:
+    """The same hosts stand in much mail, and often in one."""
+    return tuple(_of_host(host, own))
+
+
+def _of_host(host: str, own: Lookalikes) -> Iterator[tuple[str, int, str]]:
+    address = address_of(host)
     if isinstance(address, (ipaddress.IPv4Address, ipaddress.IPv6Address)):
         if str(address) != host and isinstance(address, ipaddress.IPv4Address) and address.is_global:
             yield "host-is-address", 85, f"{host} = {address}"

@@ -7,9 +7,11 @@ import html
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 TAGS_MAX: Final = 200_000  # tags of one page that are looked at
+PAGES_REMEMBERED: Final = 2  # pages whose tags a process keeps
 ATTRIBUTES_MAX: Final = 200  # attributes of one tag that are kept
 
 _START: Final = re.compile(r"<(?:(/?[A-Za-z][^\s/>]{0,40})|!--|!|\?)")
@@ -34,8 +36,13 @@ class Tag:
     content: str = ""
 
 
-def tags(page: str) -> Iterator[Tag]:
-    """At most `TAGS_MAX`, in their order."""
+@lru_cache(maxsize=PAGES_REMEMBERED)
+def tags(page: str) -> tuple[Tag, ...]:
+    """At most `TAGS_MAX`, in their order. Of the same page again, as the next scanner asks, nothing is read again."""
+    return tuple(_tags(page))
+
+
+def _tags(page: str) -> Iterator[Tag]:
     at = 0
     for _ in range(TAGS_MAX):
         match = _START.search(page, at)
