@@ -7,7 +7,6 @@ on the same machine; everything goes on to a sink there. Told is the time from t
 """
 
 import argparse
-import asyncio
 import itertools
 import json
 import shutil
@@ -17,76 +16,20 @@ import time
 from pathlib import Path
 
 import uvloop
-from installation import SOURCE, Installation, content_of, free_port, percentile, sink
+from installation import Installation, content_of, free_port, percentile, sink
+from sender import send_all
 
 SMALL_OCTETS = 4096
 WARM_UP = 500  # messages of each run that are not counted
 
 
-class Sender(asyncio.Protocol):
-    """One connection in lock-step: envelope and DATA together, then the content, then again."""
-
-    def __init__(self, numbers: "itertools.count[int]", messages: int, seconds: list[float]) -> None:
-        self.numbers = numbers
-        self.messages = messages
-        self.seconds = seconds
-        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.content = content_of(SMALL_OCTETS) + b".\r\n"
-        self.awaited = 1  # lines without a hyphen that are to come before the next thing is said
-        self.step = "greeting"
-        self.begun = 0.0
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport
-
-    def data_received(self, octets: bytes) -> None:
-        for line in octets.splitlines():
-            if line[3:4] == b"-":
-                continue
-            if line[:1] not in b"23":
-                self.over.set_exception(ConnectionError(repr(line)))
-                return
-            self.awaited -= 1
-        if self.awaited <= 0:
-            self._go_on()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        if not self.over.done():
-            self.over.set_exception(error or ConnectionError("ended in the middle"))
-
-    def _go_on(self) -> None:
-        if self.step == "greeting":
-            self._say("hello", b"EHLO client.from.test\r\n", 1)
-            return
-        if self.step == "envelope":
-            self._say("content", self.content, 1)
-            self.begun = time.perf_counter()
-            return
-        if self.step == "content":
-            self.seconds.append(time.perf_counter() - self.begun)
-        if next(self.numbers) < self.messages:
-            self._say("envelope", b"MAIL FROM:<a@from.test>\r\nRCPT TO:<b@to.test>\r\nDATA\r\n", 3)
-        elif not self.over.done():
-            self.over.set_result(None)
-
-    def _say(self, step: str, octets: bytes, awaited: int) -> None:
-        self.step, self.awaited = step, awaited
-        self.transport.write(octets)  # type: ignore[attr-defined]
-
-
 async def load(port: int, connections: int, messages: int) -> tuple[float, list[float]]:
-    numbers, seconds = itertools.count(), list[float]()
-    loop = asyncio.get_running_loop()
+    content = content_of(SMALL_OCTETS) + b".\r\n"
     begun = time.perf_counter()
-    pairs = [
-        await loop.create_connection(lambda: Sender(numbers, messages, seconds), SOURCE, port)
-        for _ in range(connections)
-    ]
-    await asyncio.gather(*(sender.over for _, sender in pairs))
-    taken = time.perf_counter() - begun
-    for transport, _ in pairs:
-        transport.abort()
-    return taken, seconds
+    seconds, refusals = await send_all(port, connections, itertools.repeat(content, messages))
+    if refusals:
+        raise SystemExit(f"refused: {refusals[0]}")
+    return time.perf_counter() - begun, seconds
 
 
 def measure(port: int, connections: int, messages: int) -> str:

@@ -12,7 +12,6 @@ event loop left a small question waiting.
 """
 
 import argparse
-import asyncio
 import contextlib
 import itertools
 import json
@@ -25,12 +24,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import uvloop
 from installation import SOURCE, Installation, Pings, free_port, machine, percentile, wait_for_port
 from rspamd import start_rspamd
+from sender import send_all
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT)]
@@ -57,71 +56,10 @@ def contents() -> list[bytes]:
     return made
 
 
-class Sender(asyncio.Protocol):
-    """One connection in lock-step: envelope and DATA together, then the content, then again with the next one."""
-
-    def __init__(self, messages: Iterator[bytes], seconds: list[float], refusals: list[str]) -> None:
-        self.messages, self.seconds, self.refusals = messages, seconds, refusals
-        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.awaited = 1
-        self.step = "greeting"
-        self.begun = 0.0
-        self.content = b""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport
-
-    def data_received(self, octets: bytes) -> None:
-        for line in octets.splitlines():
-            if line[3:4] == b"-":
-                continue
-            if line[:1] not in b"23":
-                if self.step != "content":
-                    self.over.set_exception(ConnectionError(repr(line)))
-                    return
-                self.refusals.append(line.decode("ascii", "replace"))
-            self.awaited -= 1
-        if self.awaited <= 0:
-            self._go_on()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        if not self.over.done():
-            self.over.set_exception(error or ConnectionError("ended in the middle"))
-
-    def _go_on(self) -> None:
-        if self.step == "greeting":
-            self._say("hello", b"EHLO client.from.test\r\n", 1)
-            return
-        if self.step == "envelope":
-            self.begun = time.perf_counter()
-            self._say("content", self.content, 1)
-            return
-        if self.step == "content":
-            self.seconds.append(time.perf_counter() - self.begun)
-        following = next(self.messages, None)
-        if following is not None:
-            self.content = following
-            self._say("envelope", b"MAIL FROM:<a@from.test>\r\nRCPT TO:<b@to.test>\r\nDATA\r\n", 3)
-        elif not self.over.done():
-            self.over.set_result(None)
-
-    def _say(self, step: str, octets: bytes, awaited: int) -> None:
-        self.step, self.awaited = step, awaited
-        self.transport.write(octets)  # type: ignore[attr-defined]
-
-
 async def load(port: int, connections: int, messages: int) -> dict[str, object]:
-    seconds, refusals = list[float](), list[str]()
     stream = itertools.islice(itertools.cycle(contents()), messages)
     begun = time.perf_counter()
-    loop = asyncio.get_running_loop()
-    pairs = [
-        await loop.create_connection(lambda: Sender(stream, seconds, refusals), SOURCE, port)
-        for _ in range(connections)
-    ]
-    await asyncio.gather(*(sender.over for _, sender in pairs))
-    for transport, _ in pairs:
-        transport.abort()
+    seconds, refusals = await send_all(port, connections, stream)
     return {"begun": begun, "seconds": seconds, "refusals": refusals}
 
 

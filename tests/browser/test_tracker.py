@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from tests.support.browser import PortalInstallation, context
+from tests.support.browser import PortalInstallation, add_admin, signed_in
 from tests.support.client import RawClient
 from tests.support.installation import customer
 from tests.support.sink import Sink, running_sink
@@ -29,23 +29,13 @@ def sink() -> Iterator[Sink]:
 def password(site: PortalInstallation, sink: Sink) -> str:
     """Of the administrator of a customer that may send."""
     site.installation.apply(customer("Tracked", ["tracked.example"], relay=("127.0.0.1", sink.port)))
-    arguments = ["user", "add", ADMIN, "--role", "customer-admin", "--customer", "tracked", "--generate-password"]
-    found = re.search(r"Password: (\S+)", site.installation.command(*arguments))
-    assert found
-    return found[1]
+    return add_admin(site, ADMIN, "tracked")
 
 
 @pytest.fixture
 def page(browser: Browser, site: PortalInstallation, password: str) -> Iterator[Page]:
-    seen = context(browser)
-    made = seen.new_page()
-    made.goto(f"{site.url}/account/login/")
-    made.get_by_label("Email address").fill(ADMIN)
-    made.get_by_label("Password").fill(password)
-    made.get_by_role("button", name="Sign in", exact=True).click()
-    made.wait_for_url(lambda url: "/account/" not in url)
-    yield made
-    seen.close()
+    with signed_in(browser, site, ADMIN, password) as made:
+        yield made
 
 
 def send(site: PortalInstallation, recipient: str, subject: str, *, sender: str = "alice@tracked.example") -> None:

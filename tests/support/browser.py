@@ -3,6 +3,7 @@
 import base64
 import hmac
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -125,6 +126,28 @@ def sign_in(page: Page, site: PortalInstallation, email: str) -> None:
         page.get_by_label("Code").fill(code_of(site.factors[email]))
         page.get_by_role("button", name="Sign in", exact=True).click()
     page.wait_for_url(lambda url: "/account/" not in url)
+
+
+@contextmanager
+def signed_in(browser: Browser, site: PortalInstallation, email: str, password: str) -> Iterator[Page]:
+    """A page of somebody without a second factor."""
+    seen = context(browser)
+    page = seen.new_page()
+    page.goto(f"{site.url}/account/login/")
+    page.get_by_label("Email address").fill(email)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    page.wait_for_url(lambda url: "/account/" not in url)
+    yield page
+    seen.close()
+
+
+def add_admin(site: PortalInstallation, email: str, customer: str) -> str:
+    """An administrator of the customer; returns the password."""
+    arguments = ["user", "add", email, "--role", "customer-admin", "--customer", customer, "--generate-password"]
+    found = re.search(r"Password: (\S+)", site.installation.command(*arguments))
+    assert found
+    return found[1]
 
 
 def context(browser: Browser, *, dark: bool = False, phone: bool = False) -> BrowserContext:
