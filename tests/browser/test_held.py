@@ -11,6 +11,7 @@ from tests.support.installation import customer
 from tests.support.sink import Sink, running_sink
 
 ADMIN = "admin@holding.example"
+SOURCE = "127.0.0.9"  # of this customer alone: what a source of two sends wrongly is nobody's
 LIVE_MILLISECONDS = 20_000  # for a message to be recorded, or an order to be carried out and asked for
 SCANNING = {"is_on": True, "words": ["Project Falcon"], "data": [{"name": "words"}]}
 
@@ -25,7 +26,8 @@ def sink() -> Iterator[Sink]:
 def password(site: PortalInstallation, sink: Sink) -> str:
     """Of the administrator of a customer whose policy holds some words."""
     relay = ("127.0.0.1", sink.port)
-    site.installation.apply(customer("Holding", ["holding.example"], relay=relay, scanning=SCANNING))
+    made = customer("Holding", ["holding.example"], relay=relay, sources=[f"{SOURCE}/32"], scanning=SCANNING)
+    site.installation.apply(made)
     return add_admin(site, ADMIN, "holding")
 
 
@@ -40,7 +42,7 @@ def hold(site: PortalInstallation, subject: str) -> bytes:
         f"From: alice@holding.example\r\nTo: bob@receiver.example\r\nSubject: {subject}\r\n"
         "\r\nAll about Project Falcon.\r\n"
     ).encode()
-    with RawClient(site.installation.smtp_port) as client:
+    with RawClient(site.installation.smtp_port, source=SOURCE) as client:
         client.ehlo()
         client.envelope("alice@holding.example", "bob@receiver.example")
         assert client.data(content)[0] == 250
