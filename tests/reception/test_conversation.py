@@ -456,6 +456,9 @@ def test_each_refusal_of_a_transaction_is_an_event_of_its_own() -> None:
     )
     ids = [event.event_id for event in peer.events]
     assert len(ids) == len(set(ids)) == 2
+    # What the content showed is told last: of two events the later one is believed.
+    assert [(event.ordinal, event.stage) for event in peer.events] == [(1, "rcpt"), (2, "content")]  # type: ignore[union-attr]
+    assert peer.events[-1].header_from  # type: ignore[union-attr]
 
 
 # Faults of our own

@@ -640,6 +640,7 @@ class ReceptionConversation:
             transaction.large.abandon()
         self._release(transaction)
         self._reception.counters.refuse(decision.reason)
+        self._report_refused(transaction)
         self._report(
             transaction,
             decision.reason,
@@ -650,8 +651,6 @@ class ReceptionConversation:
             evidence,
             report,
         )
-        if transaction.refused:
-            self._report_refused(transaction)
         return reply
 
     # The record
@@ -663,15 +662,15 @@ class ReceptionConversation:
         if transaction.large is not None:
             transaction.large.abandon()
         self._release(transaction)
+        self._report_refused(transaction)
         if reason:
             known = Reason(reason)
             self._reception.counters.refuse(known)
             paths = [path.text for path in transaction.forward_paths[:REFUSED_PATHS_MAX]]
             self._report(transaction, known, str(reply_of(known)), paths, "content", None)
-        if transaction.refused:
-            self._report_refused(transaction)
 
     def _report_refused(self, transaction: Transaction) -> None:
+        """Before what is said of the content: of several refusals the last one knows most, see `portal.tracker`."""
         for reason, (reply, paths) in (transaction.refused or {}).items():
             self._report(transaction, reason, reply, paths, "rcpt", None)
 
