@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from outgate.contract.policy import Counted, Limit, LimitScope, SenderLimits
 from outgate.portal.customers.models import Customer
-from outgate.portal.held.selectors import slow_by_sender
+from outgate.portal.held.selectors import SENDERS_MAX, slow_by_sender
 from outgate.portal.limits.selectors import locked_rows
 from outgate.portal.outbound.selectors import sender_limits
 from outgate.portal.web.request import CallerRequest
@@ -36,12 +36,13 @@ def limits(_request: CallerRequest, customer: Customer) -> dict[str, Any]:
         "lock_minutes": wanted.lock_seconds // 60,
         "lock_factor": f"{wanted.lock_factor:g}",
         "invalid_help": f"Of at least {wanted.invalid_minimum} in an hour; 0 never locks",
+        "rule_count": len(wanted.limits),
         "is_default": wanted == SenderLimits(),
     }
 
 
 def shown_rule(number: int, rule: Limit) -> dict[str, Any]:
-    """key: names the rule in the form."""
+    """key: says in the form what the rule was when it was shown."""
     return {
         "number": str(number),
         "key": key_of(rule),
@@ -53,7 +54,7 @@ def shown_rule(number: int, rule: Limit) -> dict[str, Any]:
 
 
 def key_of(rule: Limit) -> str:
-    return f"{rule.scope.value}:{rule.counted.value}:{rule.seconds}"
+    return f"{rule.scope.value}:{rule.counted.value}:{rule.seconds}:{rule.maximum}"
 
 
 def time_text(seconds: int) -> str:
@@ -73,10 +74,12 @@ def locked(_request: CallerRequest, customer: Customer) -> dict[str, Any]:
     }
 
 
-def slow(_request: CallerRequest, customer: Customer) -> dict[str, Any]:
-    senders = slow_by_sender(customer.slug)
+def slow(request: CallerRequest, customer: Customer) -> dict[str, Any]:
+    """Of senders only what who asks may see of mail."""
+    senders = slow_by_sender(customer.slug) if request.caller.may_see_mail else []
     return {
         "senders": senders,
+        "is_cut": len(senders) >= SENDERS_MAX,
         "messages": sum(each.messages for each in senders),
         "octets": sum(each.octets for each in senders),
         "limits": sender_limits(customer),

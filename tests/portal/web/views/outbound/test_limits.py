@@ -8,6 +8,7 @@ from tests.support.portal import ACTOR, living_document
 from tests.support.tracked import accept
 
 from outgate.contract.policy import DEFAULT_LIMITS, Counted, Limit, LimitScope, SenderLimits
+from outgate.portal.accounts.models import Right
 from outgate.portal.limits.models import LockedMailbox
 from outgate.portal.limits.services import lock_sender
 from outgate.portal.outbound.selectors import sender_limits
@@ -26,6 +27,7 @@ def form(**changed: str) -> dict[str, str]:
     filled = {
         "lock_factor": "10", "lock_minutes": "60", "invalid_percent": "50", "slow_messages_max": "10000", "exempt": "",
         "scope": "mailbox", "counted": "recipients", "minutes": "60", "maximum": "",
+        "rule_count": str(len(DEFAULT_LIMITS)),
     }  # fmt: skip
     for number, rule in enumerate(DEFAULT_LIMITS):
         filled |= {f"rule{number}": key_of(rule), f"maximum{number}": str(rule.maximum)}
@@ -79,7 +81,8 @@ def test_without_any_nothing_is_slowed(browser: Any, people: People) -> None:
         ({"lock_minutes": "0"}, "Enter 1 to 43200 minutes"),
         ({"invalid_percent": "101"}, "from 0 to 100"),
         ({"exempt": "nobody"}, "Enter a mailbox such as"),
-        ({"rule0": "mailbox:recipients:600"}, "Somebody else has changed"),
+        ({"rule0": "mailbox:recipients:300:40"}, "Somebody else has changed"),
+        ({"rule_count": "8"}, "Somebody else has changed"),
     ],
     ids=str,
 )
@@ -132,6 +135,17 @@ def test_slow_lane_by_sender(browser: Any) -> None:
     listed = browser.get("/customers/alpha/held/?standing=slow").content.decode()
     assert listed.count("News") >= 2
     assert "Release chosen" in listed
+
+
+def test_staff_that_may_not_see_mail_sees_no_sender(people: People, signed_in: SignedIn) -> None:
+    accept(1, lane="slow", lane_reason="over-limit", reverse_path="bulk@alpha.example")
+    people.staff.rights = [Right.LOGIN_AS.value]
+    people.staff.save(update_fields=["rights"])
+    staff = signed_in(people.staff)
+    staff.post("/customers/alpha/login-as/")
+    page = staff.get(PAGE).content.decode()
+    assert "bulk@alpha.example" not in page
+    assert "Your rights do not include looking at mail" in page
 
 
 def test_viewer_reads_and_changes_nothing(people: People, signed_in: SignedIn) -> None:

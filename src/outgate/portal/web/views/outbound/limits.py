@@ -18,6 +18,7 @@ from outgate.portal.web.sections.limits import key_of
 from outgate.portal.web.views.outbound.page import form_view
 
 _RULE: Final = re.compile(r"rules\[(\d+)\](?:\.(\w+))?")
+_CHANGED: Final = "Somebody else has changed the limits meanwhile. Look at them and save again."
 _ITEM: Final = re.compile(r"exempt\[\d+\]")
 
 
@@ -25,10 +26,12 @@ def _set(request: CallerRequest, customer: Customer, form: Form) -> tuple[str, s
     before = sender_limits(customer)
     fields: list[str] = []
     rules: list[Limit] = []
+    if form.text("rule_count") != str(len(before.limits)):
+        raise Invalid("", _CHANGED)
     for number, rule in enumerate(before.limits):
         name = f"maximum{number}"
         if form.text(f"rule{number}") != key_of(rule):
-            raise Invalid("", "Somebody else has changed the limits meanwhile. Look at them and save again.")
+            raise Invalid("", _CHANGED)
         if form.text(name):  # without a number the limit goes
             rules.append(structs.replace(rule, maximum=form.number(name)))
             fields.append(name)
