@@ -117,3 +117,29 @@ def test_what_could_not_be_written_is_written_later(monkeypatch: pytest.MonkeyPa
         assert told(other) == {"a": {PART: 5}}
 
     with_database(scenario)
+
+
+def test_what_is_forgotten_while_writing_fails_stops_no_later_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clerk_counts, "BOOK_MAX", 2)
+
+    async def scenario(database: DatabaseThread) -> None:
+        book = CountBook("mx1")
+        await book.exchange(database)
+        book.add([count("a", 1), count("b", 1)])
+
+        def away(**_: object) -> None:
+            raise OSError("away")
+
+        with monkeypatch.context() as broken:
+            broken.setattr(services, "write_counts", away)
+            writing = asyncio.ensure_future(book.write(database))
+            await asyncio.sleep(0)  # its rows are made by then
+            book.add([count("c", 1)])
+            with pytest.raises(OSError, match="away"):
+                await writing
+        await book.write(database)
+        other = CountBook("mx2")
+        await other.exchange(database)
+        assert set(told(other)) == {"b", "c"}
+
+    with_database(scenario)

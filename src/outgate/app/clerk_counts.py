@@ -126,7 +126,7 @@ class CountBook:
         try:
             await database.run(services.write_counts, node=self.node, counts=rows, now=datetime.now(UTC))
         except BaseException:
-            self._unwritten |= keys
+            self._unwritten |= keys & self._entries.keys()  # without what was forgotten meanwhile
             raise
 
     def _restore(self, text: str, parts: dict[str, int]) -> None:
