@@ -234,15 +234,3 @@ class OwnWords:
 @lru_cache(maxsize=COMPILED_MAX)
 def compiled(words: tuple[str, ...], patterns: tuple[str, ...]) -> OwnWords | None:
     return OwnWords(words, patterns) if words or patterns else None
-
-
-def pattern_error(pattern: str) -> str:
-    """Why RE2 does not take a customer's pattern, for people; "" if it does."""
-    options = re2.Options()
-    options.max_mem = PATTERN_MEMORY
-    options.log_errors = False
-    try:
-        re2.compile(pattern, options)
-    except re2.error as error:
-        return str(error.args[0].decode() if isinstance(error.args[0], bytes) else error.args[0])
-    return ""
