@@ -21,7 +21,7 @@ import tomli_w
 from prometheus_client.parser import text_string_to_metric_families
 
 START_SECONDS = 60.0
-
+MARK = "OUTGATE_TESTED_IN"  # in the environment of each process of an installation: its directory
 
 PORTS = range(20_000, 32_000)  # below the ephemeral ones: a client that tries such a port again and again while nobody
 # listens there would one day get it as its own, and be connected to itself
@@ -96,6 +96,7 @@ class Installation:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                env={**os.environ, MARK: str(self.directory)},
             )
         self.wait_until_healthy()
         return self
@@ -202,7 +203,8 @@ class Installation:
     def stop(self, number: int = signal.SIGTERM, seconds: float = 60.0) -> int:
         """End the supervisor and wait for it and all that it started; its exit code.
 
-        A supervisor that a test has killed leaves children behind, which go on writing until they notice.
+        A supervisor that a test has killed leaves children behind, each with a session of its own, which go on writing
+        until they notice.
         """
         process, self.process = self.process, None
         if process is None:
@@ -210,31 +212,35 @@ class Installation:
         process.send_signal(number)
         try:
             code = process.wait(seconds)
-            wait_for_group(process.pid, seconds)
+            wait_until_none_runs_in(self.directory, seconds)
         except (subprocess.TimeoutExpired, TimeoutError):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            for pid in processes_of(self.directory):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             raise
         return code
 
 
-def wait_for_group(group: int, seconds: float) -> None:
-    """Until no process of the group runs. Raises: TimeoutError."""
+def wait_until_none_runs_in(directory: Path, seconds: float) -> None:
+    """Until no process of the installation in `directory` runs. Raises: TimeoutError."""
     end = time.monotonic() + seconds
-    while members := [pid for pid, of in process_groups() if of == group]:
+    while members := processes_of(directory):
         if time.monotonic() > end:
             raise TimeoutError(f"processes {members} still run")
         time.sleep(0.02)  # polling processes that are not ours to wait for
 
 
-def process_groups() -> Iterator[tuple[int, int]]:
-    """Each living process and its group; a dead one that nobody has asked for yet does not live."""
+def processes_of(directory: Path) -> list[int]:
+    """The processes of the installation in `directory`, whoever their parent is by now. One that has ended and that
+    nobody has asked for yet has no environment any more."""
+    mark = f"{MARK}={directory}".encode()
+    found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
             with contextlib.suppress(OSError):
-                state, _parent, group = (entry / "stat").read_text().rpartition(")")[2].split()[:3]
-                if state not in "ZX":
-                    yield int(entry.name), int(group)
+                if mark in (entry / "environ").read_bytes().split(b"\0"):
+                    found.append(int(entry.name))
+    return found
 
 
 def customer(
