@@ -10,6 +10,7 @@ from outgate.delivery.outcome import (
     merged,
     reason_of,
     unknown_recipients,
+    with_changes,
 )
 from outgate.mail.message import Progress, RecipientProgress, Status
 from outgate.mail.reply import Reply
@@ -97,3 +98,11 @@ def test_unknown_recipients_are_known_by_code_then_by_words(
     status: Status, reply: str, next_hop: str, is_unknown: bool
 ) -> None:
     assert unknown_recipients([RecipientProgress(status, reply, next_hop)]) == is_unknown
+
+
+def test_changes_leave_alone_what_they_do_not_name() -> None:
+    progress = Progress((PENDING,), 3, 5.0, True, 1, b"key")
+
+    assert with_changes(progress) == progress
+    assert with_changes(progress, held=False) == Progress((PENDING,), 3, 5.0, False, 1, b"key")
+    assert with_changes(progress, content_key=b"new") == Progress((PENDING,), 3, 5.0, True, 1, b"new")

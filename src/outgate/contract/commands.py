@@ -14,12 +14,13 @@ class QueueAction(StrEnum):
 
 class QueueCommand(Struct, frozen=True, tag="queue"):
     """Do `action` to these messages. actor: who asked, for the record. customer_id: if given, other customers' messages
-    are as good as absent."""
+    are as good as absent. keys: by id, the content's key of those that are sealed; needed to release them."""
 
     action: QueueAction
     queue_ids: tuple[str, ...]
     actor: str = ""
     customer_id: str = ""
+    keys: dict[str, bytes] = {}
 
 
 class SendNotice(Struct, frozen=True, tag="notice"):
@@ -38,7 +39,9 @@ Command = QueueCommand | SendNotice
 
 
 class CommandResult(Struct, frozen=True):
-    """done: ids for which the wish now holds. absent: ids that this worker does not have (any more)."""
+    """done: ids for which the wish now holds. absent: ids that this worker does not have (any more). sealed: ids that
+    it has and cannot release, since the right key did not come with the command."""
 
     done: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
+    sealed: tuple[str, ...] = ()

@@ -14,6 +14,7 @@ class MessageAccepted(Struct, frozen=True, tag="accepted"):
     """A message was made durable and answered with 250. reason: why it was admitted.
 
     lane: "" for direct, else "held" or "slow", with its reason code in lane_reason.
+    sealed_key: of held content, what its key was sealed to; see `sealing.keys`. Empty where the content is not sealed.
     """
 
     queue_id: str
@@ -34,6 +35,7 @@ class MessageAccepted(Struct, frozen=True, tag="accepted"):
     lane_reason: str = ""
     evidence: Evidence = NO_EVIDENCE
     report: ScanReport = NOT_SCANNED
+    sealed_key: bytes = b""
 
     @property
     def event_id(self) -> str:

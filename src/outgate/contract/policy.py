@@ -199,6 +199,7 @@ class CustomerDocument(Struct, frozen=True, tag="customer"):
     outbound_in_plan: False refuses like `Outbound.OFF`, with the plan as the remedy.
     auto_forwards: canonical destinations ("local-part@domain", local part as written) that forwarded mail with a
     foreign reverse-path may go to.
+    held_key: public key that content is sealed with when it is held, see `sealing.keys`; empty seals nothing.
     """
 
     customer_id: str
@@ -216,6 +217,7 @@ class CustomerDocument(Struct, frozen=True, tag="customer"):
     limits: SenderLimits = SenderLimits()
     locked_senders: tuple[LockedSender, ...] = ()
     scanning: ScanPolicy = NO_SCANNING
+    held_key: bytes = b""
 
 
 class RegionDocument(Struct, frozen=True, tag="region"):

@@ -168,6 +168,7 @@ class QueuedRecipient(Struct, frozen=True):
 class QueuedMessage(Struct, frozen=True):
     """A message in the queue, for people. state: "active", "deferred", "held" or "slow".
 
+    sealed_key: of held content that is sealed, what its key was sealed to; else empty.
     expected_at: when a slow message should have its turn, an estimate; else 0.0. lane_reason: code for a message that
     did not go on directly when it was accepted.
     """
@@ -188,6 +189,7 @@ class QueuedMessage(Struct, frozen=True):
     reason: str = ""
     expected_at: float = 0.0
     lane_reason: str = ""
+    sealed_key: bytes = b""
 
 
 class QueueListed(Struct, frozen=True, tag="listed"):

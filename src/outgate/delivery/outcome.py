@@ -84,6 +84,7 @@ def with_changes(
     held: bool | None = None,
     next_attempt_at: float | None = None,
     tries_begun: int | None = None,
+    content_key: bytes | None = None,
 ) -> Progress:
     """`progress` but for what is given."""
     return Progress(
@@ -92,4 +93,5 @@ def with_changes(
         progress.next_attempt_at if next_attempt_at is None else next_attempt_at,
         progress.held if held is None else held,
         progress.tries_begun if tries_begun is None else tries_begun,
+        progress.content_key if content_key is None else content_key,
     )

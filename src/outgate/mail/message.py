@@ -49,6 +49,7 @@ class Message(Struct, frozen=True, array_like=True, gc=False):
     lane: a value of `Lane`; lane_reason: code of the catalogue for one other than DIRECT.
     fingerprint: hash of the content as it came, compared with what leaves; empty where there is none.
     report: what scanning said of it, with what the policy made of that.
+    sealed_key: where the content is kept sealed, what its key was sealed to (`sealing.keys`); else empty.
     """
 
     queue_id: QueueId
@@ -71,6 +72,7 @@ class Message(Struct, frozen=True, array_like=True, gc=False):
     fingerprint: bytes = b""
     evidence: Evidence = NO_EVIDENCE
     report: ScanReport = NOT_SCANNED
+    sealed_key: bytes = b""
 
 
 class Status(IntEnum):
@@ -94,7 +96,7 @@ class Progress(Struct, frozen=True, array_like=True, gc=False):
 
     attempts: rounds of delivery that have ended. next_attempt_at: not tried before; 0.0 is at once.
     held: waits for a person, whatever the time. tries_begun: attempts that were begun and not seen to end, so that a
-    message that kills its worker can be set aside.
+    message that kills its worker can be set aside. content_key: of sealed content, from when it was released on.
     """
 
     recipients: tuple[RecipientProgress, ...]
@@ -102,6 +104,7 @@ class Progress(Struct, frozen=True, array_like=True, gc=False):
     next_attempt_at: float = 0.0
     held: bool = False
     tries_begun: int = 0
+    content_key: bytes = b""
 
 
 _FRESH = RecipientProgress()

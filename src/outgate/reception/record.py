@@ -30,6 +30,7 @@ def accepted_event(message: Message, worker: str) -> MessageAccepted:
         lane_reason=message.lane_reason,
         evidence=message.evidence,
         report=message.report,
+        sealed_key=message.sealed_key,
     )
 
 
