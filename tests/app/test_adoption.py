@@ -89,9 +89,12 @@ def test_each_orphan_falls_to_one_living_worker(tmp_path: Path) -> None:
     for number in range(1, 8):
         SpoolDirectory.open(Files(), tmp_path / "workers" / str(number) / "spool").close()
     (tmp_path / "workers" / "9.gone" / "spool").mkdir(parents=True)
-    assert orphans(configured(tmp_path, 3), 1) == [4, 7]
-    assert orphans(configured(tmp_path, 3), 2) == [5]
-    assert orphans(configured(tmp_path, 3), 3) == [6]
+    workers = tmp_path / "workers"
+    SpoolDirectory.open(Files(), workers / "2.held" / "spool").close()
+    SpoolDirectory.open(Files(), workers / "4.held" / "spool").close()
+    assert orphans(configured(tmp_path, 3), 1) == [workers / "4", workers / "4.held", workers / "7"]
+    assert orphans(configured(tmp_path, 3), 2) == [workers / "5"]
+    assert orphans(configured(tmp_path, 3), 3) == [workers / "6"]
     assert orphans(configured(tmp_path, 7), 1) == []
     (tmp_path / "workers" / "5" / "spool" / DRAINED).touch()
     assert orphans(configured(tmp_path, 3), 2) == []

@@ -1,6 +1,7 @@
 """The queue as people see it and change it."""
 
 import asyncio
+import itertools
 from typing import Any
 
 import pytest
@@ -391,5 +392,88 @@ def test_statistics() -> None:
         await other.accept()
         await other.settle()
         assert other.manager.statistics()["connects_failed"] == 1.0
+
+    play(scenario)
+
+
+# Sealed mail
+
+
+SEALED: dict[str, Any] = {"lane": int(Lane.HELD), "lane_reason": "spam", "sealed_key": b"sealed"}
+KEY = bytes(range(32))
+
+
+def test_sealed_mail_is_released_by_its_key_alone() -> None:
+    async def scenario() -> None:
+        disk = MemoryDisk()
+        world = World(disk=disk, is_started=False)
+        sealed = await world.accept(**SEALED)
+        plain = await world.accept(lane=int(Lane.HELD))
+        ids = (sealed.queue_id, plain.queue_id)
+        assert world.manager.show(sealed.queue_id).messages[0].sealed_key == b"sealed"
+
+        result = world.manager.command(QueueCommand(QueueAction.RELEASE, ids))
+        assert (result.done, result.sealed, result.absent) == ((plain.queue_id,), (sealed.queue_id,), ())
+        for no_key in (b"", b"short", KEY + b"x"):
+            command = QueueCommand(QueueAction.RELEASE, ids, keys={sealed.queue_id: no_key})
+            assert world.manager.command(command).sealed == (sealed.queue_id,)
+        assert state(world, sealed) == "held"
+
+        command = QueueCommand(QueueAction.RELEASE, ids, keys={sealed.queue_id: KEY})
+        assert world.manager.command(command).done == ids
+        assert state(world, sealed) == "deferred"
+        ((_, progress),) = [each for each in world.spool.recover() if each[0] == sealed]
+        assert (progress.held, progress.content_key) == (False, KEY)
+
+    play(scenario)
+
+
+def test_key_is_kept_through_deferrals_and_a_second_hold() -> None:
+    async def scenario() -> None:
+        world = World()
+        world.hops.answer = lambda transaction, connection: LATER
+        sealed = await world.accept(is_hot=False, **SEALED)
+        world.manager.command(QueueCommand(QueueAction.RELEASE, (sealed.queue_id,), keys={sealed.queue_id: KEY}))
+        await world.pass_seconds(1)
+        assert state(world, sealed) == "deferred"
+        ((_, progress),) = world.spool.recover()
+        assert (progress.attempts, progress.content_key) == (1, KEY)
+        assert order(world, QueueAction.HOLD, sealed) == ((sealed.queue_id,), ())
+        assert order(world, QueueAction.RELEASE, sealed) == ((sealed.queue_id,), ())
+
+    play(scenario)
+
+
+def test_sealed_mail_is_held_and_deleted_without_a_key() -> None:
+    async def scenario() -> None:
+        world = World()
+        sealed = await world.accept(is_hot=False, **SEALED)
+        assert order(world, QueueAction.DELETE, sealed) == ((sealed.queue_id,), ())
+        assert state(world, sealed) == ""
+
+    play(scenario)
+
+
+def test_mail_of_the_store_of_held_mail_is_shown_counted_and_commanded_as_any_other() -> None:
+    async def scenario() -> None:
+        world, store = World(), World()
+        world.manager.held = store.manager
+        own = await world.accept(is_hot=False, lane=int(Lane.HELD))
+        store.ids = itertools.count(100)
+        held = await store.accept(is_hot=False, **SEALED)
+
+        assert world.manager.queued == 2
+        assert {each.queue_id for each in (await world.manager.list(QueueList())).messages} == {
+            own.queue_id,
+            held.queue_id,
+        }
+        assert state(world, held) == "held"
+        ids = (own.queue_id, held.queue_id, "absent")
+        result = world.manager.command(QueueCommand(QueueAction.RELEASE, ids))
+        assert (result.done, result.absent, result.sealed) == ((own.queue_id,), ("absent",), (held.queue_id,))
+        command = QueueCommand(QueueAction.RELEASE, ids, keys={held.queue_id: KEY})
+        result = world.manager.command(command)
+        assert (held.queue_id in result.done, result.sealed) == (True, ())
+        assert world.manager.statistics()["adopted"] == 0.0
 
     play(scenario)

@@ -1,5 +1,6 @@
 """One suite for every spool: what `spool.interface` promises, on disk and in memory."""
 
+import asyncio
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,6 +29,7 @@ from outgate.mail.message import Lane, Message, Progress, QueueId, first_progres
 from outgate.spool.files import Files, Flusher
 from outgate.spool.interface import INLINE_MAX, Health, LargeContent, Spool, SpoolError, SpoolFailed
 from outgate.spool.memory import MemoryDisk, MemorySpool
+from outgate.spool.sealed import SealedSpool
 from outgate.spool.segments import SegmentSettings, SegmentSpool
 
 
@@ -92,6 +94,8 @@ class OnDisk:
 
 
 class InMemory:
+    spool: Spool
+
     def __init__(self) -> None:
         self.loop = ManualLoop()
         self.answers = Answers(self.loop)
@@ -121,7 +125,15 @@ def compiled_flusher(_: Files) -> Flusher:
     return flusher
 
 
-@pytest.fixture(params=["segments", "segments-by-loop", "segments-by-loop-compiled", "memory"])
+class Sealed(InMemory):
+    """What is not sealed passes through the store of held mail."""
+
+    def _open(self) -> None:
+        self.spool = SealedSpool(MemorySpool(post=self.loop.post, disk=self._disk), run=asyncio.to_thread)
+        self.recovered = list(self.spool.recover())
+
+
+@pytest.fixture(params=["segments", "segments-by-loop", "segments-by-loop-compiled", "memory", "sealed"])
 def harness(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Harness]:
     harness: Harness
     match request.param:
@@ -131,8 +143,10 @@ def harness(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Harness]
             harness = OnDisk(tmp_path / "spool", ThreadFlusher)
         case "segments-by-loop-compiled":
             harness = OnDisk(tmp_path / "spool", compiled_flusher)
-        case _:
+        case "memory":
             harness = InMemory()
+        case _:
+            harness = Sealed()
     yield harness
     harness.spool.close()
     harness.loop.run_posted()

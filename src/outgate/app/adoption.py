@@ -1,7 +1,8 @@
 """Mail in spools whose worker is gone for good, as when 4 workers became 2: a living worker works them off.
 
-Worker N keeps its spool in workers/N. A number above `workers` is an *orphan*; each falls to one of the living workers,
-so that none is asked for twice, and the spool's own lock sees to it that a worker which is still ending goes first.
+Worker N keeps its spool in workers/N, and its held mail in workers/N.held. Where N is above `workers` both are
+*orphans*; each falls to one of the living workers, so that none is asked for twice, and the spool's own lock sees to it
+that a worker which is still ending goes first.
 The adopter opens it as a spool beside its own and delivers from it by the same rules, with events in the orphan's own
 event log: nothing is copied, so a crash at any time leaves an orphan as it was, a little emptier.
 
@@ -10,12 +11,12 @@ its events are recorded (`clerk_events`). One with damaged octets or held mail s
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from outgate.app.configuration import Configuration
+from outgate.app.configuration import HELD_SUFFIX, Configuration
 from outgate.app.log import Log
 from outgate.app.record import Record
 from outgate.delivery.interface import Tries
@@ -24,21 +25,26 @@ from outgate.delivery.means import Means
 from outgate.mail.message import Message, Progress
 from outgate.reception.record import accepted_event
 from outgate.spool.directory import DRAINED
-from outgate.spool.interface import Health, SpoolError, SpoolFailed
+from outgate.spool.interface import Health, Spool, SpoolError, SpoolFailed
+from outgate.spool.sealed import SealedSpool
 from outgate.spool.segments import SegmentSpool
 
 LOOK_SECONDS: Final = 1.0  # between two looks whether an orphan is free, or empty, or has failed
 SHARE: Final = 2  # adopted spools together may have one connection to next hops for so many of the worker's own
 
 
-def orphans(configuration: Configuration, adopter: int) -> list[int]:
-    """The numbers of the workers that are gone, such as fall to worker `adopter`. Blocking."""
+def orphans(configuration: Configuration, adopter: int) -> list[Path]:
+    """The directories of the workers that are gone, such as fall to worker `adopter`. Blocking."""
     gone = []
     for path in configuration.state_directory.glob("workers/*/spool/format"):
-        name = path.parts[-3]
-        if name.isdecimal() and int(name) > configuration.workers and not (path.parent / DRAINED).exists():
-            gone.append(int(name))
-    return sorted(number for number in gone if (number - 1) % configuration.workers + 1 == adopter)
+        directory = path.parent.parent
+        number = directory.name.removesuffix(HELD_SUFFIX)
+        if not number.isdecimal() or (path.parent / DRAINED).exists():
+            continue
+        beyond = int(number) - configuration.workers
+        if beyond > 0 and (int(number) - 1) % configuration.workers + 1 == adopter:
+            gone.append((beyond, directory))
+    return [directory for _, directory in sorted(gone)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +67,18 @@ class Adopter:
 
     async def run(self) -> None:
         """Work off all orphans that fall to this worker; ends when none is left, or by being cancelled."""
-        numbers = await asyncio.to_thread(orphans, self.configuration, self.number)
+        directories = await asyncio.to_thread(orphans, self.configuration, self.number)
         async with asyncio.TaskGroup() as group:
-            for number in numbers:
-                group.create_task(self._adopt(number, among=len(numbers)))
+            for directory in directories:
+                group.create_task(self._adopt(directory, among=len(directories)))
 
-    async def _adopt(self, number: int, *, among: int) -> None:
+    async def _adopt(self, directory: Path, *, among: int) -> None:
         """Until it is empty. One that is in use or fails is asked for again and again."""
-        name = self.configuration.worker_name(number)
+        name = f"{self.configuration.node}/{directory.name}"
         last_error = ""
         while not self.stopping.is_set():
             try:
-                if await self._work_off(number, among):
+                if await self._work_off(directory, name, among):
                     self.log.write("adopted-spool-drained", spool=name)
                 else:
                     remedy = "see damaged/ in its directory, then remove the directory"
@@ -84,17 +90,15 @@ class Adopter:
                     self.log.write("adoption-waits", spool=name, error=last_error)
             await asyncio.sleep(LOOK_SECONDS)
 
-    async def _work_off(self, number: int, among: int) -> bool:
+    async def _work_off(self, directory: Path, name: str, among: int) -> bool:
         """Deliver all that is in it. False if the directory must stay. Raises: SpoolError."""
-        directory = self.configuration.worker_directory(number)
-        name = self.configuration.worker_name(number)
-        spool, recovered = await asyncio.to_thread(self._open, directory)
+        spool, store, recovered = await asyncio.to_thread(self._open, directory)
         try:
-            record = replace(self.record, spool=spool)
+            record = replace(self.record, spool=store)
             own = self.means.settings
             settings = replace(own, connections=max(1, own.connections // SHARE // among))
             tries = self.open_tries(directory)
-            means = replace(self.means, spool=spool, tries=tries, emit=record.take, settings=settings)
+            means = replace(self.means, spool=store, tries=tries, emit=record.take, settings=settings)
             delivery = DeliveryManager(means)
             for message, progress in recovered:
                 delivery.recovered(message, progress)
@@ -106,10 +110,14 @@ class Adopter:
         finally:
             await asyncio.to_thread(spool.close)
 
-    def _open(self, directory: Path) -> tuple[SegmentSpool, Iterator[tuple[Message, Progress]]]:
+    def _open(self, directory: Path) -> tuple[SegmentSpool, Spool, Iterable[tuple[Message, Progress]]]:
+        """The spool, and what mail is read through."""
         spool = self.open_spool(directory)
+        store: Spool = spool
+        if directory.name.endswith(HELD_SUFFIX):
+            store = SealedSpool(spool, self.means.threads.run)
         try:
-            return spool, spool.recover()
+            return spool, store, store.recover()
         except SpoolError:
             spool.close()
             raise

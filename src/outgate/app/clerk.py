@@ -14,7 +14,7 @@ from typing import Final
 import uvloop
 
 from outgate.app.child import on_end, read_orders
-from outgate.app.configuration import Configuration
+from outgate.app.configuration import HELD_SUFFIX, Configuration
 from outgate.app.log import LogFile
 from outgate.contract.wire import Answer, Failed, Measured, Question, Statistics
 from outgate.net.control import ControlServer
@@ -32,8 +32,9 @@ async def _serve(configuration: Configuration, log: LogFile) -> None:
     def event_logs() -> Iterable[tuple[str, Path]]:
         """Also of workers that are no more, as long as their directories are there."""
         for directory in sorted(workers.glob("*/spool/events")):
-            if (number := directory.parts[-3]).isdecimal():
-                yield f"{configuration.node}/{number}", directory
+            name = directory.parts[-3]
+            if name.removesuffix(HELD_SUFFIX).isdecimal():
+                yield f"{configuration.node}/{name}", directory
 
     with contextlib.suppress(OSError):  # they are in nobody's way
         remove_remains(workers)

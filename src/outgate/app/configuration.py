@@ -22,6 +22,7 @@ from outgate.mail.address import AddressError, ForwardPath, canonical_domain
 PATH_VARIABLE: Final = "OUTGATE_CONFIG"
 DEFAULT_PATH: Final = Path("/etc/outgate/outgate.toml")
 SEGMENT_STEP: Final = 4_096  # octets: a block of the disk
+HELD_SUFFIX: Final = ".held"  # behind a worker's number: the directory of its store of held mail
 SECRET_KEY_MIN: Final = 32  # characters, as `portal.secret_key` wants them
 SOCKET_PATH_MAX: Final = 107  # octets, unix(7): sun_path without its final NUL
 SIZE_DEFAULT: Final = 157_286_400  # octets, 150 MiB: what Exchange Online may send (SIZE 157286400)
@@ -331,6 +332,10 @@ class Configuration(Struct, frozen=True, forbid_unknown_fields=True):
 
     def worker_directory(self, number: int) -> Path:
         return self.state_directory / "workers" / str(number)
+
+    def held_directory(self, number: int) -> Path:
+        """Of the worker's store of held mail."""
+        return self.worker_directory(number).with_name(f"{number}{HELD_SUFFIX}")
 
     def control_socket(self, number: int) -> Path:
         return self.state_directory / "run" / f"worker-{number}.sock"

@@ -97,6 +97,8 @@ METRICS: Final[dict[str, Metric]] = {
     "outgate_delivery_notices": _counter("Delivery status notifications made"),
     "outgate_delivery_set_aside": _counter("Messages held because the worker ended twice while it tried them"),
     "outgate_delivery_adopted": _gauge("Spools of workers that are gone, which this worker works off"),
+    "outgate_held_messages": _gauge("Messages in the store of held mail"),
+    "outgate_held_octets": _gauge("Octets of its log that they take; content above 256 KiB is not counted"),
     "outgate_scanned": _counter("Messages whose content was judged, by what was decided"),
     "outgate_scans": _counter("Messages that a scanner process has looked at"),
     "outgate_scans_seconds": _counter("Seconds that scanner processes took for these"),

@@ -28,6 +28,7 @@ from outgate.app.configuration import Configuration
 from outgate.app.descriptors import fit, raise_limit
 from outgate.app.engines import Engines, fitting, make_gates
 from outgate.app.gate import Gate
+from outgate.app.held_store import HeldStore, settings_of
 from outgate.app.log import LogFile
 from outgate.app.provider_data import packaged_documents
 from outgate.app.record import Record
@@ -156,6 +157,13 @@ class Worker:
         self.ids = ids = QueueIds(orders.number, time.time)
         means = self._make_means(ids)
         self.delivery = DeliveryManager(means)
+        self.held = HeldStore.over(
+            self._open_held(configuration.held_directory(orders.number)),
+            means=means,
+            tries=self._open_tries(configuration.held_directory(orders.number)),
+            record=self.record,
+        )
+        self.delivery.held = self.held.delivery
         self.adopter = Adopter(
             configuration=configuration,
             number=orders.number,
@@ -184,6 +192,7 @@ class Worker:
             limiter=self.senders.limiter,
             prover=self.prover,
             scanning=self.engines if self.engines.gates else self.scanning,
+            holding=self.held.holding,
         )
         self.gate = Gate(
             reception=self.reception,
@@ -212,6 +221,7 @@ class Worker:
         for listener, listening in zip(self.listeners, sockets, strict=True):
             await listener.start(listening)
         self.delivery.start()
+        self.held.delivery.start()
         tasks = [
             asyncio.create_task(work)
             for work in (
@@ -245,6 +255,7 @@ class Worker:
         with contextlib.suppress(OSError):
             await self.senders.save()
         await self.loop.run_in_executor(None, self.spool.close)
+        await self.loop.run_in_executor(None, self.held.spool.close)
         if self._copy_is_due.is_set():
             with contextlib.suppress(OSError):
                 policy_copy.save(self._copy_path, self.items.values(), self.snapshot.revision)
@@ -267,16 +278,22 @@ class Worker:
 
         Raises: SpoolError.
         """
-        settings = self.configuration.spool
         return SegmentSpool(
-            directory / "spool",
-            post=self.loop.call_soon_threadsafe,
-            loop=loop,
-            settings=SegmentSettings(
-                segment_octets=settings.segment_octets,
-                reserve_octets=settings.reserve_octets,
-                event_quota_octets=settings.event_quota_octets,
-            ),
+            directory / "spool", post=self.loop.call_soon_threadsafe, loop=loop, settings=self._segment_settings()
+        )
+
+    def _open_held(self, directory: Path) -> SegmentSpool:
+        """Raises: SpoolError."""
+        return SegmentSpool(
+            directory / "spool", post=self.loop.call_soon_threadsafe, settings=settings_of(self._segment_settings())
+        )
+
+    def _segment_settings(self) -> SegmentSettings:
+        settings = self.configuration.spool
+        return SegmentSettings(
+            segment_octets=settings.segment_octets,
+            reserve_octets=settings.reserve_octets,
+            event_quota_octets=settings.event_quota_octets,
         )
 
     def _make_means(self, ids: QueueIds) -> Means:
@@ -356,6 +373,7 @@ class Worker:
             self.delivery.recovered(message, progress)
             if not progress.attempts and message.customer_id:
                 self.record.take(accepted_event(message, self.name), is_repeated=True)
+        self.held.take_up(await self.loop.run_in_executor(None, self.held.sealed.recover))
         gc.collect()
         gc.freeze()  # what waits is looked at by no later collection
 
@@ -520,7 +538,7 @@ class Worker:
     async def _watch_spool(self) -> None:
         while True:
             await asyncio.sleep(HEALTH_CHECK_SECONDS)
-            if self.spool.health is Health.FAILED:
+            if self.spool.health is Health.FAILED or self.held.has_failed:
                 self.log.write("spool-failed", worker=self.name)
                 self.stop(SHORT_DRAIN_SECONDS)
                 return

@@ -66,6 +66,8 @@ def measure(worker: "Worker") -> dict[str, float]:
         "outgate_scans_seconds": scans.seconds,
         "outgate_scans": float(scans.scanned),
     }
+    held = worker.held.spool.statistics()
+    values |= {"outgate_held_messages": held["live_messages"], "outgate_held_octets": held["live_octets"]}
     for engine in worker.engines.gates:
         values |= _of_engine(engine)
     for listener in worker.listeners:

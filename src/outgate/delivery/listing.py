@@ -134,4 +134,5 @@ def shown(queued: Queued, schedule: RetrySchedule, expected: Expected = _unexpec
         message.reason,
         expected(queued) if isinstance(queued, Waiting) and queued.is_slow else 0.0,
         message.lane_reason,
+        message.sealed_key,
     )

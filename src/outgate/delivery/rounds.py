@@ -449,7 +449,7 @@ class Rounds:
 
     def _judge_round(self, item: Item) -> tuple[Progress, Sequence[int]]:
         """How the message stands now, and whose time is over."""
-        attempts = item.progress.attempts + 1
+        attempts, key = item.progress.attempts + 1, item.progress.content_key
         recipients = merged(item.progress, item.results or {})
         if not is_pending(recipients):
             return Progress(recipients, attempts), ()
@@ -457,7 +457,7 @@ class Rounds:
         received_at, means = item.message.received_at, self._means
         later = means.schedule.next_attempt_at(now, received_at, attempts, means.random())
         if later is not None or item.wish is Wish.HOLD:
-            return Progress(recipients, attempts, later or now), ()
+            return Progress(recipients, attempts, later or now, content_key=key), ()
         expired = [place for place, one in enumerate(recipients) if one.status is Status.PENDING]
         return Progress(given_up(recipients), attempts), expired
 
@@ -550,13 +550,20 @@ class Rounds:
             self.waiting.change(waiting, progress, waiting.next_attempt_at)
             self._spool.update(waiting.queue_id, progress)
 
-    def release(self, waiting: Waiting) -> None:
-        """A message that was set aside is a suspect again: should the worker end under it, it is set aside again."""
+    def release(self, waiting: Waiting, content_key: bytes = b"") -> None:
+        """A message that was set aside is a suspect again: should the worker end under it, it is set aside again.
+        content_key: of sealed content; empty leaves the one that is known."""
         if waiting.is_slow:
             self.slow.leave(waiting)
             self._let_go(waiting, is_urgent=True)
         elif waiting.progress.held:
-            progress = with_changes(waiting.progress, held=False, tries_begun=min(waiting.progress.tries_begun, 1))
+            before = waiting.progress
+            progress = with_changes(
+                before,
+                held=False,
+                tries_begun=min(before.tries_begun, 1),
+                content_key=content_key or before.content_key,
+            )
             self.waiting.change(waiting, progress, self._clock.now(), is_urgent=True)
             self._spool.update(waiting.queue_id, progress)
 

@@ -31,6 +31,7 @@ from outgate.policy.proof import NO_PROOF, Proof
 from outgate.policy.reasons import Reason, reply_for, reply_of
 from outgate.policy.snapshot import SourceClass, SourceStanding
 from outgate.reception.gathering import Gathering
+from outgate.reception.holding import Holding, seal_for
 from outgate.reception.interface import ScanRequest
 from outgate.reception.judging import Proven, judge_content
 from outgate.reception.record import accepted_event, evidence_of
@@ -451,8 +452,23 @@ class ReceptionConversation:
         message = self._message(arrived, customer_id, at, lane, lane_reason, evidence, report)
         if transaction.refused:
             self._report_refused(transaction)
+        if lane is Lane.HELD and reception.holding is not None:
+            view = reception.snapshot.customer(customer_id)
+            if view is not None and view.document.held_key:
+                self._seal(reception.holding, message, content, view.document.held_key, arrived)
+                return None
         reception.spool.accept(message, content, _Durable(self, message, arrived.hot, transaction.held_octets))
         return None
+
+    def _seal(
+        self, holding: Holding, message: Message, content: bytes | LargeContent, public_key: bytes, arrived: Arrived
+    ) -> None:
+        """Into the store of held mail; the reply comes when that has spoken."""
+        message, key = seal_for(message, public_key)
+        if arrived.hot is None:
+            self._wire.resume_reading()  # if it waited for the disk; the sealing takes the place of that waiting
+        done = _Durable(self, message, arrived.hot, arrived.transaction.held_octets, holding)
+        holding.store.hold(message, content, key, done)
 
     # The content's judgement
 
@@ -726,7 +742,9 @@ class ReceptionConversation:
         self._reception.counters.refuse(reason)
         return reply_of(reason, reference=queue_id)
 
-    def _durable(self, message: Message, content: bytes | None, error: SpoolError | None) -> None:
+    def _durable(
+        self, message: Message, content: bytes | None, keeper: Reception | Holding, error: SpoolError | None
+    ) -> None:
         """The spool has spoken about `message`; the peer may be gone by now, the promise stands all the same."""
         reception = self._reception
         if error is not None:
@@ -738,30 +756,38 @@ class ReceptionConversation:
         counters.accepted += 1
         counters.accepted_octets += message.size_octets
         try:
-            reception.emit(accepted_event(message, reception.worker))
+            keeper.emit(accepted_event(message, reception.worker))
         except Exception as exception:  # the message stands all the same
             reception.fault(message.queue_id, exception)
-        reception.submit(message, content)
+        keeper.submit(message, content)
         self._wire.reply_later(Reply(250, "2.0.0", f"queued as {message.queue_id}"))
 
 
 class _Durable:
-    """The spool's `done` for one message: a small object instead of a closure over the whole transaction."""
+    """The spool's `done` for one message: a small object instead of a closure over the whole transaction. holding:
+    whose store it went to, None for the spool."""
 
-    __slots__ = ("_content", "_conversation", "_held_octets", "_message")
+    __slots__ = ("_content", "_conversation", "_held_octets", "_holding", "_message")
 
     def __init__(
-        self, conversation: ReceptionConversation, message: Message, content: bytes | None, held_octets: int
+        self,
+        conversation: ReceptionConversation,
+        message: Message,
+        content: bytes | None,
+        held_octets: int,
+        holding: Holding | None = None,
     ) -> None:
         self._conversation = conversation
         self._message = message
         self._content = content
         self._held_octets = held_octets
+        self._holding = holding
 
     def __call__(self, error: SpoolError | None) -> None:
+        reception = self._conversation._reception
         if self._held_octets:
-            self._conversation._reception.room.change(self._held_octets, 0)
-        self._conversation._durable(self._message, self._content, error)
+            reception.room.change(self._held_octets, 0)
+        self._conversation._durable(self._message, self._content, self._holding or reception, error)
 
 
 def _concerned(transaction: Transaction) -> str:

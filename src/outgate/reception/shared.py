@@ -13,6 +13,7 @@ from outgate.policy.limits import Limiter
 from outgate.policy.reasons import Reason
 from outgate.policy.snapshot import Snapshot
 from outgate.reception.gathering import Prover
+from outgate.reception.holding import Holding
 from outgate.reception.interface import Scanning
 from outgate.reception.room import ContentRoom
 from outgate.spool.interface import Spool
@@ -95,7 +96,8 @@ class Reception:
     the queue id when our own code raised over a message; called while the exception is handled. limiter: charged with
     each message that was proven. failures: proofs that failed, by who failed them. prover: gathers what DNS is needed
     for; without one no signature is looked at, and no cloud mail can be proven. scanning: looks into the content of
-    customers who want it; without one nobody does, and their degraded mode decides.
+    customers who want it; without one nobody does, and their degraded mode decides. holding: where held mail of
+    customers with a key goes; without one it waits in the spool, as it came.
     """
 
     snapshot: Snapshot
@@ -115,6 +117,7 @@ class Reception:
     failures: Failures = field(default_factory=Failures)
     prover: Prover | None = None
     scanning: Scanning | None = None
+    holding: Holding | None = None
     counters: ReceptionCounters = field(default_factory=ReceptionCounters)
     is_stopping: bool = False
     room: ContentRoom = field(default_factory=ContentRoom)

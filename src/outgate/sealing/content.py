@@ -15,7 +15,7 @@ from outgate.sealing.keys import Unopenable
 
 PIECE_OCTETS: Final = 64 * 1024  # of content in one piece
 TAG_OCTETS: Final = 16  # that a piece is longer sealed
-SEALED_PIECE_OCTETS: Final = PIECE_OCTETS + TAG_OCTETS
+SEALED_PIECE_OCTETS: Final = PIECE_OCTETS + TAG_OCTETS  # of a whole piece
 
 
 def pieces_of(size_octets: int) -> int:

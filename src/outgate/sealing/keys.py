@@ -14,9 +14,9 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
-PUBLIC_KEY_OCTETS: Final = 32
-PRIVATE_KEY_OCTETS: Final = 32
-CONTENT_KEY_OCTETS: Final = 32
+PUBLIC_KEY_OCTETS: Final = 32  # RFC 7748 §6.1
+PRIVATE_KEY_OCTETS: Final = 32  # the same
+CONTENT_KEY_OCTETS: Final = 32  # RFC 8439 §2.8
 SEALED_KEY_OCTETS: Final = 80  # the encapsulated key, the content's key, the tag
 
 _SUITE: Final = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)

@@ -119,3 +119,12 @@ class Spool(Protocol):
 
     def close(self) -> None:
         """Write and flush everything that was asked for, then release the files. Blocking. Idempotent."""
+
+
+class SealedStore(Spool, Protocol):
+    """Where held mail waits. `accept` is for what is not sealed."""
+
+    def hold(self, message: Message, content: bytes | LargeContent, key: bytes, done: Done) -> None:
+        """As `accept`, with the content sealed by `key` (`sealing.content`), which nothing here remembers. content: may
+        be a `LargeContent` of another spool, complete; it is abandoned when it is sealed. `message.sealed_key` is what
+        `key` was sealed to; the content can be had again when `update` brings a progress with the key."""
