@@ -13,6 +13,7 @@ from typing import Final, cast
 
 from outgate.delivery.interface import Clock, Threads, Transaction, TransactionResult
 from outgate.mail.fingerprint import Fingerprint, fingerprint_of
+from outgate.net.tls_transport import TlsTransport
 from outgate.policy.reasons import Reason, reply_of
 from outgate.smtp.client import ClientSession
 from outgate.smtp.client_events import ContentWanted, Event, TransactionEnded
@@ -70,7 +71,6 @@ class SmtpHopConnection(asyncio.Protocol):
         "_drained",
         "_heard_at",
         "_idle_since",
-        "_is_lost",
         "_is_reading",
         "_is_tls_beginning",
         "_keeper",
@@ -92,7 +92,7 @@ class SmtpHopConnection(asyncio.Protocol):
         self._keeper = keeper
         self._loop = asyncio.get_running_loop()
         self._monotonic = keeper.clock.monotonic
-        self._transport: asyncio.Transport | None = None
+        self._transport: asyncio.Transport | TlsTransport | None = None
         self._waiter: asyncio.Future[Event] | None = None  # of set-up, or of a task that sends content
         self._unclaimed: Event | None = None  # of set-up, that came before anybody waited for it
         self._drained: asyncio.Future[None] | None = None  # while the transport's buffer is full
@@ -105,7 +105,6 @@ class SmtpHopConnection(asyncio.Protocol):
         self._idle_since = self._heard_at  # or the beginning of what is under way
         self._transactions = 0
         self._is_tls_beginning = False
-        self._is_lost = False  # while TLS was beginning
         self.peer = peer
         self.tls = ""
 
@@ -124,30 +123,35 @@ class SmtpHopConnection(asyncio.Protocol):
         transport, self._transport = self._transport, None
         if transport is None:
             raise ConnectionResetError("the connection ended before the handshake")
+        assert not isinstance(transport, TlsTransport), "TLS begins once"
+        waiter: asyncio.Future[None] = self._loop.create_future()
         self._is_tls_beginning = True
         try:
-            secured = await self._loop.start_tls(
-                transport,
-                self,
-                context,
-                server_hostname=server_hostname,
-                ssl_handshake_timeout=min(HANDSHAKE_SECONDS, self._keeper.reply_seconds),
+            secured = TlsTransport(
+                transport, self, context, lambda error: self._tls_ended(secured, waiter, error), server_hostname
             )
-        except BaseException:
+            secured.begin(self._loop, min(HANDSHAKE_SECONDS, self._keeper.reply_seconds))
+            await waiter
+        except BaseException as error:
             self._keeper.connections.discard(self)
             transport.abort()
+            if isinstance(error, ValueError) and not isinstance(error, ssl.SSLError):
+                raise OSError(f"{server_hostname!r} is no name that a certificate can have") from error
             raise
         finally:
             self._is_tls_beginning = False
-        if secured is None or self._is_lost or self._session.is_ended:
-            self._keeper.connections.discard(self)
-            transport.abort()
-            raise ConnectionResetError("the connection ended in the handshake")
-        self._transport = secured
-        cipher = secured.get_extra_info("cipher")
-        self.tls = f"{cipher[1]} {cipher[0]}" if cipher else "TLS"
-        self._session.tls_established()
         self._advance()
+
+    def _tls_ended(self, secured: TlsTransport, waiter: asyncio.Future[None], error: OSError | None) -> None:
+        if waiter.done():
+            return  # nobody waits any more
+        if error is not None:
+            waiter.set_exception(error)
+            return
+        self._transport = secured
+        self.tls = secured.cipher
+        self._session.tls_established()  # before anything that comes behind the handshake
+        waiter.set_result(None)
 
     def abort(self) -> None:
         if self._transport is not None:
@@ -187,8 +191,6 @@ class SmtpHopConnection(asyncio.Protocol):
     # Called by the transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if self._is_tls_beginning:
-            return  # the TLS transport of the same connection; `start_tls` takes it when the handshake is done
         self._transport = cast("asyncio.Transport", transport)  # uvloop's are none by inheritance
         self._keeper.enter(self)
 
@@ -207,9 +209,6 @@ class SmtpHopConnection(asyncio.Protocol):
             drained.set_result(None)
 
     def connection_lost(self, _error: Exception | None) -> None:
-        if self._is_tls_beginning:
-            self._is_lost = True  # `start_tls` raises
-            return
         self._transport = None
         self._keeper.connections.discard(self)
         self.resume_writing()

@@ -15,6 +15,7 @@ from math import inf
 from typing import Final, Protocol, cast
 
 from outgate.mail.reply import Reply
+from outgate.net.tls_transport import TlsTransport
 from outgate.smtp.events import Event, TlsRequested
 from outgate.smtp.proxy import ProxyError, ProxyHeaderReader
 from outgate.smtp.server import ServerSession, ServerSettings
@@ -164,7 +165,6 @@ class SmtpConnection(asyncio.Protocol):
         "_content",
         "_content_octets",
         "_conversation",
-        "_early_octets",
         "_ends_at",
         "_has_answered",
         "_heard_at",
@@ -176,19 +176,19 @@ class SmtpConnection(asyncio.Protocol):
         "_proxy",
         "_session",
         "_since",
-        "_tls_task",
+        "_tls",
         "_transport",
         "_wants_pause",
     )
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
-        self._transport: asyncio.Transport | None = None  # None: nothing may be sent (not yet, no more, or in STARTTLS)
+        # None: nothing may be sent (not yet, no more, or in the handshake of TLS)
+        self._transport: asyncio.Transport | TlsTransport | None = None
         self._session: ServerSession | None = None
         self._conversation: Conversation | None = None
         self._proxy: ProxyHeaderReader | None = None
-        self._tls_task: asyncio.Task[None] | None = None
-        self._early_octets = b""
+        self._tls: TlsTransport | None = None  # in its handshake
         self._is_paused = False
         self._wants_pause = False  # the conversation's wish; the session's comes on top
         self._is_stuffed = False  # the peer does not take our replies: nothing more is read that asks for some
@@ -224,9 +224,6 @@ class SmtpConnection(asyncio.Protocol):
 
     def data_received(self, octets: bytes) -> None:
         self._is_heard = True
-        if self._tls_task is not None:  # decrypted already, while the task that waits for the handshake has not run yet
-            self._receive_early(octets)
-            return
         if self._proxy is not None:
             octets = self._read_proxy_header(octets)
             if not octets:
@@ -252,8 +249,6 @@ class SmtpConnection(asyncio.Protocol):
         conversation, self._conversation = self._conversation, None
         if conversation is not None:
             conversation.closed()
-        if self._tls_task is not None:
-            self._tls_task.cancel()
 
     def pause_writing(self) -> None:
         self._is_stuffed = True
@@ -352,8 +347,8 @@ class SmtpConnection(asyncio.Protocol):
     def drop(self) -> None:
         if self._transport is not None:
             self._transport.abort()
-        elif self._tls_task is not None:
-            self._tls_task.cancel()
+        elif self._tls is not None:
+            self._tls.fail(ConnectionAbortedError("the connection was given up"))
 
     # The dialogue
 
@@ -469,47 +464,37 @@ class SmtpConnection(asyncio.Protocol):
             transport.resume_reading()
 
     def _start_tls(self, session: ServerSession) -> None:
-        """Send the 220 and hand the transport over. From here on nothing is read or written in clear: reading is paused
-        before the 220 can leave, and without `_transport` no reply can be sent until TLS stands. RFC 3207 §4.2."""
+        """Send the 220 and hand the transport over. From here on nothing is read or written in clear, and without
+        `_transport` no reply can be sent until TLS stands. RFC 3207 §4.2."""
         transport, self._transport = self._transport, None
         context = self._listener.host.tls_context()
         if transport is None or context is None:
             return
-        transport.pause_reading()
+        assert not isinstance(transport, TlsTransport), "the session agrees to TLS once"
         transport.write(session.outgoing())
-        self._since = self._listener.loop.time()
-        self._tls_task = self._listener.loop.create_task(self._handshake(transport, context, session))
+        if self._is_paused:  # by what it had said in clear, which is void
+            self._is_paused = False
+            transport.resume_reading()
+        loop = self._listener.loop
+        self._since = loop.time()
+        self._tls = TlsTransport(transport, self, context, self._tls_ended)
+        self._tls.begin(loop, HANDSHAKE_SECONDS)
 
-    def _receive_early(self, octets: bytes) -> None:
-        self._early_octets += octets
-        if len(self._early_octets) > READ_AHEAD_MAX and self._tls_task is not None:
-            self._tls_task.cancel()
-
-    async def _handshake(self, transport: asyncio.Transport, context: ssl.SSLContext, session: ServerSession) -> None:
-        counters = self._listener.counters
-        try:
-            secured = await self._listener.loop.start_tls(
-                transport, self, context, server_side=True, ssl_handshake_timeout=HANDSHAKE_SECONDS
-            )
-        except (OSError, ssl.SSLError, asyncio.CancelledError):
-            counters.tls_failed += 1
-            transport.abort()
+    def _tls_ended(self, error: OSError | None) -> None:
+        """The handshake is over."""
+        tls, self._tls = self._tls, None
+        session, conversation, counters = self._session, self._conversation, self._listener.counters
+        assert tls is not None
+        if error is not None or session is None or conversation is None:
+            counters.tls_failed += error is not None
+            tls.abort()
             self.connection_lost(None)
             return
-        finally:
-            self._tls_task = None
-        if secured is None or self._conversation is None:
-            transport.abort()
-            return
         counters.tls_established += 1
-        self._transport = secured
+        self._transport = tls
         self._since = self._listener.loop.time()
         session.tls_established()
-        cipher = secured.get_extra_info("cipher")
-        self._conversation.secured(f"{cipher[1]} {cipher[0]}" if cipher else "TLS")
-        early, self._early_octets = self._early_octets, b""
-        if early:
-            session.receive(early)
+        conversation.secured(tls.cipher)
         self._advance(session)
 
 
