@@ -33,8 +33,11 @@ def test_tracker_has_a_file_beside_the_database_on_sqlite(url: str) -> None:
 def test_everything_is_in_one_database_on_postgresql() -> None:
     url = "postgresql://us%65r:p%40ss@db.example:5433/mail?sslmode=verify-full"
 
-    environment = Environment.read({"OUTGATE_DATABASE": url, "OUTGATE_ALLOW_PRIVATE": "1"}, 7)
+    environment = Environment.read(
+        {"OUTGATE_DATABASE": url, "OUTGATE_ALLOW_PRIVATE": "1", "OUTGATE_SECRET_KEY_FILE": "/etc/key"}, 7
+    )
 
+    assert environment.secret_key_file == "/etc/key"
     assert list(environment.databases) == ["default"]
     assert environment.tracker_alias == "default"
     database = environment.databases["default"]

@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 
 from outgate.portal.environment import BadEnvironment
-from outgate.portal.secret_key import former_secret_key, given_secret_key, secret_key
+from outgate.portal.secret_key import (
+    former_secret_key,
+    former_secret_keys,
+    given_secret_key,
+    installation_secret,
+    secret_key,
+)
 
 
 def test_secret_is_made_once_and_readable_by_nobody_else(tmp_path: Path) -> None:
@@ -36,6 +42,19 @@ def test_operators_own_is_taken_as_it_is_or_refused(tmp_path: Path) -> None:
         given_secret_key(tmp_path / "none")
     assert former_secret_key(tmp_path / "none") == ""
     assert former_secret_key(tmp_path) != secret_key(tmp_path) == former_secret_key(tmp_path)
+
+
+def test_operators_own_comes_before_that_of_the_state_directory(tmp_path: Path) -> None:
+    given = tmp_path / "given"
+    given.write_text("x" * 32)
+    assert installation_secret(tmp_path, str(given)) == "x" * 32
+    assert former_secret_keys(tmp_path, str(given)) == []
+
+    made = installation_secret(tmp_path, "")
+
+    assert installation_secret(tmp_path, str(given)) == "x" * 32
+    assert former_secret_keys(tmp_path, str(given)) == [made] == [secret_key(tmp_path)]
+    assert former_secret_keys(tmp_path, "") == []
 
 
 def test_two_installations_have_two_secrets(tmp_path: Path) -> None:

@@ -65,6 +65,7 @@ def main() -> None:
         state=configuration.state_directory,
         database=configuration.database_address,
         allow_private=configuration.allow_private_sources,
+        secret_key_file=configuration.portal.secret_key_file,
     )
     os.nice(NICENESS)  # not sooner: on a busy machine the start alone would take half a minute
     try:

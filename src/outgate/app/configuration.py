@@ -255,8 +255,9 @@ class Portal(Struct, frozen=True, forbid_unknown_fields=True):
     secret_key_file: Annotated[
         str,
         Meta(
-            description="File with at least 32 random characters that sign sessions and seal second factors: the same "
-            "on all nodes that share a database. Empty: made in the state directory, which does for one node"
+            description="File with at least 32 random characters that sign sessions, and seal second factors and what "
+            "opens held mail: the same on all nodes that share a database. Empty: made in the state directory, which "
+            "does for one node"
         ),
     ] = ""
     threads: Annotated[int, Meta(ge=1, le=64, description="Requests worked on at a time")] = 8

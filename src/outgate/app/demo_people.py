@@ -30,6 +30,7 @@ def main() -> None:
         state=configuration.state_directory,
         database=configuration.database_address,
         allow_private=configuration.allow_private_sources,
+        secret_key_file=configuration.portal.secret_key_file,
     )
     sys.stdout.buffer.write(msgspec.json.encode(_people(configuration.state_directory / FILE_NAME)))
 

@@ -19,6 +19,7 @@ from outgate.app.log import LogFile
 from outgate.portal.environment import (
     ALLOW_PRIVATE_VARIABLE,
     DATABASE_VARIABLE,
+    SECRET_KEY_VARIABLE,
     SITE_VARIABLE,
     STATE_VARIABLE,
     OpenIdProvider,
@@ -45,7 +46,6 @@ def site_of(configuration: Configuration) -> Site:
         has_public_url=bool(portal.public_url),
         trusted_proxies=portal.trusted_proxies,
         hsts_seconds=portal.hsts_seconds,
-        secret_key_file=portal.secret_key_file,
         nameservers=configuration.delivery.nameservers,
         openid=tuple(providers),
         log=str(configuration.log_path or ""),
@@ -60,6 +60,7 @@ def main() -> None:
     os.environ[STATE_VARIABLE] = str(configuration.state_directory)
     os.environ[DATABASE_VARIABLE] = configuration.database_address
     os.environ[ALLOW_PRIVATE_VARIABLE] = "1" if configuration.allow_private_sources else "0"
+    os.environ[SECRET_KEY_VARIABLE] = configuration.portal.secret_key_file
     os.environ[SITE_VARIABLE] = msgspec.json.encode(site_of(configuration)).decode()
     threading.Thread(target=_end_with_supervisor, name="supervisor", daemon=True).start()
     os.nice(NICENESS)

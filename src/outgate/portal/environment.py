@@ -16,6 +16,7 @@ from msgspec import Struct
 STATE_VARIABLE: Final = "OUTGATE_STATE"
 DATABASE_VARIABLE: Final = "OUTGATE_DATABASE"
 ALLOW_PRIVATE_VARIABLE: Final = "OUTGATE_ALLOW_PRIVATE"
+SECRET_KEY_VARIABLE: Final = "OUTGATE_SECRET_KEY_FILE"  # noqa: S105 - the name of a path
 SITE_VARIABLE: Final = "OUTGATE_SITE"
 STATE_DEFAULT: Final = "var"
 
@@ -45,16 +46,15 @@ class Site(Struct, frozen=True):
 
     url: what people enter in the browser, without a slash at the end. has_public_url: did the operator name it? Then
     letters may carry links to it. trusted_proxies: networks whose word on the caller's address is taken.
-    secret_key_file: empty is a secret of the state directory. nameservers: "address" or "address:port"; empty is the
-    system's. log: file; empty is standard output. openid_url, provider_ca_file: Microsoft's service that says which
-    tenant a domain is of, and whom to trust for it (empty is the system's).
+    nameservers: "address" or "address:port"; empty is the system's. log: file; empty is standard output. openid_url,
+    provider_ca_file: Microsoft's service that says which tenant a domain is of, and whom to trust for it (empty is the
+    system's).
     """
 
     url: str = "http://127.0.0.1:8025"
     has_public_url: bool = False
     trusted_proxies: tuple[str, ...] = ()
     hsts_seconds: int = 0
-    secret_key_file: str = ""
     nameservers: tuple[str, ...] = ()
     openid: tuple[OpenIdProvider, ...] = ()
     log: str = ""
@@ -79,13 +79,15 @@ class Environment:
     """state: directory of everything that is kept. databases: Django's DATABASES.
 
     tracker_alias: the database of the tracker's tables: a file of its own on SQLite, so that the flood of events never
-    makes the portal wait; the one database on PostgreSQL.
+    makes the portal wait; the one database on PostgreSQL. secret_key_file: the operator's own secret; empty is the one
+    of the state directory.
     """
 
     state: Path
     databases: dict[str, dict[str, Any]]
     tracker_alias: str
     allow_private_addresses: bool
+    secret_key_file: str = ""
 
     @classmethod
     def read(cls, variables: Mapping[str, str], process_id: int) -> Self:
@@ -94,10 +96,11 @@ class Environment:
         url = variables.get(DATABASE_VARIABLE) or f"sqlite:///{state / 'outgate.sqlite3'}"
         parts = urlsplit(url)
         allow_private = variables.get(ALLOW_PRIVATE_VARIABLE, "") not in ("", "0")
+        key_file = variables.get(SECRET_KEY_VARIABLE, "")
         if parts.scheme == "sqlite" and not parts.netloc and parts.path.strip("/"):
-            return cls(state, _sqlite(Path(unquote(parts.path)), process_id), TRACKER_ALIAS, allow_private)
+            return cls(state, _sqlite(Path(unquote(parts.path)), process_id), TRACKER_ALIAS, allow_private, key_file)
         if parts.scheme in ("postgresql", "postgres") and parts.path.strip("/"):
-            return cls(state, {DEFAULT_ALIAS: _postgresql(url)}, DEFAULT_ALIAS, allow_private)
+            return cls(state, {DEFAULT_ALIAS: _postgresql(url)}, DEFAULT_ALIAS, allow_private, key_file)
         raise BadEnvironment(
             f"{DATABASE_VARIABLE} is {url!r}. Write sqlite:///path/to/outgate.sqlite3 or "
             "postgresql://user:password@host:port/name"

@@ -1,5 +1,6 @@
-"""The installation's secret, which signs what the portal gives out and seals second factors: made on first use and kept
-in the state directory, or given by the operator, the same for all nodes that share a database."""
+"""The installation's secret, which signs what the portal gives out, and seals second factors and the customers' keys of
+held mail: made on first use and kept in the state directory, or given by the operator, the same for all nodes that
+share a database."""
 
 import os
 import secrets
@@ -11,6 +12,17 @@ from outgate.portal.environment import BadEnvironment
 FILE_NAME: Final = "secret-key"
 ENTROPY_OCTETS: Final = 48
 GIVEN_MIN: Final = 32  # characters
+
+
+def installation_secret(directory: Path, given: str) -> str:
+    """given: path of the operator's own; empty is that of the state directory. Raises: OSError, BadEnvironment."""
+    return given_secret_key(Path(given)) if given else secret_key(directory)
+
+
+def former_secret_keys(directory: Path, given: str) -> list[str]:
+    """What was in force before the operator gave one. Raises: OSError."""
+    former = former_secret_key(directory) if given else ""
+    return [former] if former else []
 
 
 def former_secret_key(directory: Path) -> str:
@@ -31,7 +43,7 @@ def given_secret_key(path: Path) -> str:
 
 def secret_key(directory: Path) -> str:
     """The secret of the installation whose state is in `directory`. Losing it ends all sessions, and makes
-    authenticator apps and recovery codes unreadable; passwords and passkeys stay good.
+    authenticator apps, recovery codes and held mail unreadable; passwords and passkeys stay good.
 
     Raises: OSError, if it can neither be read nor made.
     """

@@ -5,7 +5,7 @@ import os
 from django.utils.functional import lazy
 
 from outgate.portal.environment import Environment
-from outgate.portal.secret_key import secret_key
+from outgate.portal.secret_key import former_secret_keys, installation_secret
 
 _environment = Environment.read(os.environ, os.getpid())
 
@@ -50,4 +50,5 @@ USE_I18N = False
 LOGGING_CONFIG = None  # the processes log by themselves
 
 # Read when something is signed, not with the settings, so that a tool that only looks at these makes no secret.
-SECRET_KEY = lazy(secret_key, str)(STATE_DIRECTORY)
+SECRET_KEY = lazy(installation_secret, str)(STATE_DIRECTORY, _environment.secret_key_file)
+SECRET_KEY_FALLBACKS = former_secret_keys(STATE_DIRECTORY, _environment.secret_key_file)

@@ -13,16 +13,21 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connection, connections
 
-from outgate.portal.environment import ALLOW_PRIVATE_VARIABLE, DATABASE_VARIABLE, STATE_VARIABLE
+from outgate.portal.environment import (
+    ALLOW_PRIVATE_VARIABLE,
+    DATABASE_VARIABLE,
+    SECRET_KEY_VARIABLE,
+    STATE_VARIABLE,
+)
 
 SETTINGS_MODULE: Final = "outgate.portal.settings"
 MIGRATION_LOCK: Final = 0x6F757467617465  # PostgreSQL's advisory lock, "outgate" in ASCII
 
 
-def start_django(*, state: Path, database: str = "", allow_private: bool = False) -> None:
+def start_django(*, state: Path, database: str = "", allow_private: bool = False, secret_key_file: str = "") -> None:
     """Load settings and models. The arguments take precedence over the environment. Does nothing if it has been done.
 
-    database: see `environment`; empty is SQLite in `state`.
+    database: see `environment`; empty is SQLite in `state`. secret_key_file: empty is the secret of `state`.
     """
     if apps.ready:
         return
@@ -30,6 +35,7 @@ def start_django(*, state: Path, database: str = "", allow_private: bool = False
     os.environ[STATE_VARIABLE] = str(state)
     os.environ[DATABASE_VARIABLE] = database
     os.environ[ALLOW_PRIVATE_VARIABLE] = "1" if allow_private else "0"
+    os.environ[SECRET_KEY_VARIABLE] = secret_key_file
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", SETTINGS_MODULE)
     django.setup()
 

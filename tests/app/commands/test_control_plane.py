@@ -82,10 +82,12 @@ def test_what_root_makes_belongs_to_the_account_that_outgate_runs_as(
     @app.command()
     def look(context: typer.Context) -> None:
         with control_plane(context):
+            (tmp_path / "secret-key").touch()
             print("done")
 
     assert run(app)().stdout == "done\n"
-    assert set(given) == ({tmp_path, tmp_path / "outgate.toml", tmp_path / "migrate.lock"} if is_given else set())
+    names = ("", "outgate.toml", "migrate.lock", "secret-key")
+    assert set(given) == ({tmp_path / name for name in names} if is_given else set())
 
 
 def test_commands_that_need_no_database_do_not_load_django() -> None:

@@ -22,13 +22,14 @@ print(json.dumps({name: getattr(settings, name) for name in names}))
 """
 
 
-def settings_of(tmp_path: Path, **site: Any) -> dict[str, Any]:
+def settings_of(tmp_path: Path, secret_key_file: str = "", **site: Any) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT],
         env={
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "outgate.portal.web.settings",
             "OUTGATE_STATE": str(tmp_path),
+            "OUTGATE_SECRET_KEY_FILE": secret_key_file,
             "OUTGATE_SITE": json.dumps(site),
             "PYTHONPATH": str(ROOT / "src"),
         },

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import typer
@@ -38,6 +38,7 @@ def control_plane(context: typer.Context) -> Iterator[None]:
             state=configuration.state_directory,
             database=configuration.database_address,
             allow_private=configuration.allow_private_sources,
+            secret_key_file=configuration.portal.secret_key_file,
         )
         migrate()
         leave_to_account(configuration)
@@ -51,6 +52,9 @@ def control_plane(context: typer.Context) -> Iterator[None]:
         fail(error.public_message)
     except Error as error:
         fail(f"the database failed: {str(error).strip()}. Nothing was changed")
+    finally:
+        with suppress(OSError):
+            leave_to_account(configuration)  # once more: the secret key is made by who needs it first
 
 
 def actor() -> "Actor":

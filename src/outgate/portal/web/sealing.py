@@ -1,52 +1,24 @@
-"""Secrets of second factors, sealed before they go into the database: who gets a copy of the database alone, such as
-an old disk or a dump, can make no codes of it. AES-256 in GCM (NIST SP 800-38D) with a key that HKDF (RFC 5869) derives
-from the installation's secret key.
+"""Secrets of second factors are sealed in the database, see `sealed_secrets`.
 
-What was written before there was this is read as it stands, and sealed when it is next used.
+What was written before there was this is read as it stands, and sealed when it is next used: it is base32 or
+hexadecimal, which no sealed secret is.
 """
 
-import os
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Final
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from outgate.portal import sealed_secrets
+from outgate.portal.sealed_secrets import Unreadable, is_sealed
 
-MARK: Final = "sealed-1:"  # neither base32 nor hexadecimal, as what was not sealed is
-NONCE_OCTETS: Final = 12
+__all__ = ("Unreadable", "is_sealed", "seal", "unseal")
+
 _PURPOSE: Final = b"outgate second factors 1"
 
 
-class Unreadable(Exception):
-    """It was sealed with another secret key, or changed."""
-
-
 def seal(text: str, secret_key: str) -> str:
-    nonce = os.urandom(NONCE_OCTETS)
-    return MARK + urlsafe_b64encode(nonce + _cipher(secret_key).encrypt(nonce, text.encode(), None)).decode()
+    return sealed_secrets.seal(text.encode(), secret_key, _PURPOSE)
 
 
 def unseal(text: str, secret_keys: Sequence[str]) -> str:
     """secret_keys: the one that is in force, and former ones. Raises: Unreadable."""
-    if not is_sealed(text):
-        return text
-    octets = urlsafe_b64decode(text.removeprefix(MARK))
-    for secret_key in secret_keys:
-        try:
-            return _cipher(secret_key).decrypt(octets[:NONCE_OCTETS], octets[NONCE_OCTETS:], None).decode()
-        except InvalidTag:
-            continue
-    raise Unreadable
-
-
-def is_sealed(text: str) -> bool:
-    return text.startswith(MARK)
-
-
-@lru_cache(maxsize=4)
-def _cipher(secret_key: str) -> AESGCM:
-    return AESGCM(HKDF(SHA256(), length=32, salt=None, info=_PURPOSE).derive(secret_key.encode()))
+    return sealed_secrets.unseal(text, secret_keys, _PURPOSE).decode() if is_sealed(text) else text

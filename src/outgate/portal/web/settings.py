@@ -8,8 +8,8 @@ import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from outgate.portal.environment import Site
-from outgate.portal.secret_key import former_secret_key, given_secret_key
+from outgate.portal.environment import SECRET_KEY_VARIABLE, Site
+from outgate.portal.secret_key import given_secret_key
 from outgate.portal.settings import *  # noqa: F403
 from outgate.portal.web.headers import content_security_policy
 from outgate.portal.web.log import JsonLines
@@ -20,10 +20,8 @@ _url = urlsplit(SITE.url)
 _is_https = _url.scheme == "https"
 _HERE = Path(__file__).parent
 
-SECRET_KEY_FALLBACKS: list[str] = []
-if SITE.secret_key_file:
-    SECRET_KEY = given_secret_key(Path(SITE.secret_key_file))
-    SECRET_KEY_FALLBACKS = [each for each in (former_secret_key(STATE_DIRECTORY),) if each]
+if _secret_key_file := os.environ.get(SECRET_KEY_VARIABLE):
+    SECRET_KEY = given_secret_key(Path(_secret_key_file))  # at once: without it nobody could sign in
 
 INSTALLED_APPS = [
     "django.contrib.contenttypes",
