@@ -1,9 +1,11 @@
-"""What people have ordered for waiting messages."""
+"""What people have ordered for waiting messages, and the keys that held content is sealed for."""
 
 from django.db import models
 
 from outgate.portal.accounts.models import EMAIL_MAX
+from outgate.portal.customers.models import Customer
 from outgate.portal.feed.models import OrderedCommand
+from outgate.sealing.keys import PUBLIC_KEY_OCTETS
 
 ACTION_MAX = 16  # characters of a value of `contract.commands.QueueAction`
 
@@ -22,3 +24,18 @@ class MessageOrder(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} {self.queue_id}"
+
+
+class HeldKey(models.Model):
+    """A key pair of a customer's, see `held.keys`. Gone with the customer; then nobody opens what it was used for.
+
+    private_key: sealed. in_force_from: the newest is in force.
+    """
+
+    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="held_keys")
+    public_key = models.BinaryField(max_length=PUBLIC_KEY_OCTETS)
+    private_key = models.TextField()
+    in_force_from = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"key {self.pk} of {self.customer_id}"

@@ -14,6 +14,7 @@ from outgate.contract.policy import (
 )
 from outgate.portal.customers.models import Customer, Plan, Region
 from outgate.portal.feed.changes import Changes
+from outgate.portal.held.keys import public_key
 from outgate.portal.limits.selectors import locked_senders
 from outgate.portal.outbound.selectors import google_settings, microsoft_settings, sender_limits
 from outgate.portal.policies.selectors import scan_policy
@@ -42,7 +43,8 @@ def write_region(changed: Changes, region: Region) -> None:
 
 def customer_document(customer: Customer) -> CustomerDocument:
     """All that a worker may know. Unproven domains are not in it. Lists are in an order that no database's
-    collation decides, so that what is equal stays equal, and makes no new revision."""
+    collation decides, so that what is equal stays equal, and makes no new revision. Who has no key of held mail gets
+    one here, so that none is without."""
     return CustomerDocument(
         customer_id=customer.slug,
         name=customer.name,
@@ -70,6 +72,7 @@ def customer_document(customer: Customer) -> CustomerDocument:
         limits=sender_limits(customer),
         locked_senders=locked_senders(customer),
         scanning=scan_policy(customer),
+        held_key=public_key(customer),
     )
 
 
