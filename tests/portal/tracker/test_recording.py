@@ -220,7 +220,7 @@ def test_refusal_of_the_content_knows_more_than_that_of_a_recipient() -> None:
 STORY: Sequence[MessageEvent] = (
     refused(1, "x@example.net", "451 4.7.1 later"),
     refused(2, "b@example.net"),
-    accepted("b@example.net", "c@example.net"),
+    accepted("b@example.net", "c@example.net", sealed_key=b"\0sealed"),
     attempted(1, ("b@example.net", "deferred"), ("c@example.net", "relayed")),
     attempted(2, ("b@example.net", "relayed"), is_final=True),
 )
@@ -403,3 +403,20 @@ def test_what_scanning_found_is_kept_by_name() -> None:
     assert (kept["action"], kept["failed"]) == ("hold", ["clamd"])
     record_events([structs.replace(accepted(), report=NOT_SCANNED)])
     assert TrackedMessage.objects.get().report == kept
+
+
+def test_what_the_content_s_key_was_sealed_to_is_kept_whenever_the_acceptance_comes() -> None:
+    sealed_key = bytes(range(80))
+    held = accepted(lane="held", lane_reason="content-spam", sealed_key=sealed_key)
+    deleted = attempted(1, ("b@example.net", "failed"))
+
+    for events in ([deleted], [held], [deleted], [held]):
+        record_events(events)
+
+    assert bytes(TrackedMessage.objects.get().sealed_key or b"") == sealed_key
+
+
+def test_what_is_not_sealed_has_no_such_key() -> None:
+    record_events([accepted(), refused(1, "c@example.net")])
+
+    assert TrackedMessage.objects.get().sealed_key is None

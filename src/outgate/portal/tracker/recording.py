@@ -36,7 +36,7 @@ _INTEGER_MAX: Final = 2**31 - 1
 _BIGINT_MAX: Final = 2**63 - 1
 _FACTS_OF_ACCEPTANCE: Final = _INTEGER_MAX  # more than any refusal's ordinal: nobody knows more
 _FACTS_OF_ATTEMPT: Final = -1
-_NO_FACTS: Final = ("", "", "", "", 0, "", "", "", "", "", "", "{}", "{}")
+_NO_FACTS: Final = ("", "", "", "", 0, "", "", "", "", "", "", "{}", "{}", None)
 
 Row = tuple[Any, ...]
 
@@ -111,7 +111,7 @@ class _Batch:
 
     def _accepted(self, event: MessageAccepted, at: object) -> None:
         lane = _text(event.lane), _text(event.lane_reason)
-        self._message(event, at, Status.QUEUED, _FACTS_OF_ACCEPTANCE, lane)
+        self._message(event, at, Status.QUEUED, _FACTS_OF_ACCEPTANCE, lane, event.sealed_key or None)
         queue_id = _text(event.queue_id)
         self.recipients.extend(
             (queue_id, _text(path), "pending", "", "", _Rank.PENDING.value, 0, at) for path in event.forward_paths
@@ -166,6 +166,7 @@ class _Batch:
         status: Status,
         facts_from: int,
         lane: tuple[str, str] = ("", ""),
+        sealed_key: bytes | None = None,
     ) -> None:
         evidence = event.evidence
         if evidence.source_class in CLOUDS and event.customer_id:
@@ -189,6 +190,7 @@ class _Batch:
                 *lane,
                 "{}" if evidence == NO_EVIDENCE else _evidence_json(evidence),
                 "{}" if event.report == NOT_SCANNED else _report_json(event.report),
+                sealed_key,
                 facts_from,
             )
         )
@@ -268,6 +270,7 @@ _FACTS: Final = (
     "lane_reason",
     "evidence",
     "report",
+    "sealed_key",
     "facts_from",
 )
 
