@@ -8,6 +8,7 @@ from tests.support.portal import ACTOR, NOW, actions, beat, newest
 
 from outgate.contract.commands import CommandResult, QueueAction, QueueCommand, SendNotice
 from outgate.contract.policy import CustomerDocument, Outbound
+from outgate.portal.accounts.models import AuditEntry
 from outgate.portal.feed import selectors, services
 from outgate.portal.feed.changes import changes
 from outgate.portal.feed.codec import decode_command
@@ -66,6 +67,17 @@ def test_letter_is_not_kept_once_it_was_sent() -> None:
     assert decode_command(row.body) == SendNotice(("a@example.com",), "Hello", "", is_private=True)
     report(number, "mx1/1")
     assert decode_command(OrderedCommand.objects.get(pk=number).body) == decode_command(row.body)
+
+
+def test_what_stays_sealed_is_an_alarm_once() -> None:
+    number = services.order_command(actor=ACTOR, command=QueueCommand(QueueAction.RELEASE, ("A", "B")))
+    result = CommandResult(done=("A",), sealed=("B",))
+
+    for _ in range(2):
+        services.record_report(number=number, worker="mx1/1", result=result, now=NOW)
+
+    entry = AuditEntry.objects.get(action="queue.still-sealed")
+    assert (entry.object, entry.detail, entry.customer) == ("B", {"number": number, "worker": "mx1/1"}, "")
 
 
 def test_command_for_all_is_done_when_every_message_was_found() -> None:

@@ -1,23 +1,26 @@
 """What people decide over waiting mail goes to the workers, once, and stands in the audit log."""
 
+from base64 import b64encode
 from typing import Any
 
 import pytest
-from tests.support.portal import actions, customer
+from tests.support.portal import NOW, actions, customer, living_document
 from tests.support.tracked import accept, attempt
 
-from outgate.contract.commands import QueueAction, QueueCommand
+from outgate.contract.commands import CommandResult, QueueAction, QueueCommand
 from outgate.portal.accounts.caller import Caller
 from outgate.portal.accounts.models import AuditEntry, Right, Role
 from outgate.portal.customers.models import Customer
 from outgate.portal.errors import Invalid, NotFound
 from outgate.portal.feed.codec import decode_command
 from outgate.portal.feed.models import OrderedCommand
+from outgate.portal.feed.services import record_report
 from outgate.portal.held import services
 from outgate.portal.held.models import MessageOrder
 from outgate.portal.held.selectors import order_of
-from outgate.portal.held.services import DANGEROUS, may_do, order
+from outgate.portal.held.services import DANGEROUS, NAMED_MAX, may_do, order
 from outgate.portal.tracker.models import TrackedMessage
+from outgate.sealing.keys import new_content_key, new_private_key, public_key_of, seal_key
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -56,6 +59,55 @@ def test_release_is_ordered_of_every_worker_and_recorded(alpha: Customer) -> Non
     placed = order_of(tracked(names[0]))
     assert placed is not None
     assert (placed.action, placed.actor) == ("release", "admin@alpha.example")
+
+
+def test_release_of_sealed_mail_holds_its_keys_and_nothing_else_does(alpha: Customer) -> None:
+    content_key = new_content_key()
+    sealed_key = seal_key(content_key, living_document(alpha).held_key)
+    names = [accept(1, **HELD, sealed_key=sealed_key), accept(2, **HELD)]
+
+    for _ in range(2):
+        order(caller=ADMIN, customer=alpha, references=names, action=QueueAction.RELEASE)
+
+    (command,) = commands()
+    assert (command.queue_ids, command.keys) == (tuple(names), {names[0]: content_key})
+    assert all(
+        shape not in f"{entry.object} {entry.detail} {placed}"
+        for entry in AuditEntry.objects.all()
+        for placed in MessageOrder.objects.values()
+        for shape in (content_key.hex(), repr(content_key), b64encode(content_key).decode())
+    )
+    order(caller=ADMIN, customer=alpha, references=names, action=QueueAction.DELETE)
+    assert commands()[1].keys == {}
+
+
+def test_done_release_keeps_no_keys(alpha: Customer) -> None:
+    content_key = new_content_key()
+    name = accept(1, **HELD, sealed_key=seal_key(content_key, living_document(alpha).held_key))
+    order(caller=ADMIN, customer=alpha, references=[name], action=QueueAction.RELEASE)
+    row = OrderedCommand.objects.get()
+    assert content_key in bytes(row.body)
+
+    record_report(number=row.pk, worker="mx1/1", result=CommandResult(done=(name,)), now=NOW)
+
+    row.refresh_from_db()
+    assert row.done_at is not None
+    assert content_key not in bytes(row.body)
+    assert commands() == [QueueCommand(QueueAction.RELEASE, (name,), "admin@alpha.example", "alpha")]
+
+
+def test_mail_that_cannot_be_opened_is_named_and_holds_back_no_other(alpha: Customer) -> None:
+    sealed_key = seal_key(new_content_key(), public_key_of(new_private_key()))
+    lost = [accept(number, **HELD, sealed_key=sealed_key) for number in range(1, NAMED_MAX + 3)]
+    good = accept(0, **HELD, sealed_key=seal_key(new_content_key(), living_document(alpha).held_key))
+
+    with pytest.raises(Invalid, match=f"Nothing is released: {', '.join(lost[:NAMED_MAX])} and 2 more cannot"):
+        order(caller=ADMIN, customer=alpha, references=[good, *lost], action=QueueAction.RELEASE)
+
+    assert commands() == []
+    assert AuditEntry.objects.get(action="held-keys.do-not-open").detail["messages"] == len(lost)
+    assert order(caller=ADMIN, customer=alpha, references=[good], action=QueueAction.RELEASE) == 1
+    assert order(caller=ADMIN, customer=alpha, references=lost, action=QueueAction.DELETE) == len(lost)
 
 
 def test_same_order_again_is_the_same_command(alpha: Customer) -> None:

@@ -9,6 +9,7 @@ from msgspec import structs
 
 from outgate.contract.commands import CommandResult, QueueCommand, SendNotice
 from outgate.portal.accounts import audit
+from outgate.portal.accounts.alarms import raise_alarm
 from outgate.portal.accounts.audit import Actor
 from outgate.portal.feed import selectors
 from outgate.portal.feed.changes import locked_head, notify
@@ -49,7 +50,8 @@ def begin_anew(*, seen_revision: int) -> None:
 def order_command(*, actor: Actor, command: QueueCommand, worker: str = "") -> int:
     """Have `command` carried out by `worker`, or by every one. Returns its number.
 
-    Ordered again while it is not done, it is the same command.
+    Its keys stand in its row until it is done, and nowhere else. Ordered again while it is not done, it is the same
+    command.
     """
     body = encode(command)
     with transaction.atomic():
@@ -73,7 +75,8 @@ def order_notice(notice: SendNotice, *, worker: str) -> int:
 
 
 def record_report(*, number: int, worker: str, result: CommandResult, now: datetime) -> None:
-    """Write down what `worker` answered to command `number`. Idempotent; unknown numbers are ignored.
+    """Write down what `worker` answered to command `number`. Idempotent; unknown numbers are ignored. What could not be
+    released for want of the right key is an alarm: the control plane sends the keys of all that it knows to be sealed.
 
     The command is done when the worker that it was for has answered, or, if it was for all, when every message was
     found or every live worker has answered.
@@ -82,19 +85,25 @@ def record_report(*, number: int, worker: str, result: CommandResult, now: datet
         row = OrderedCommand.objects.select_for_update().filter(pk=number).first()
         if row is None:
             return
-        CommandReport.objects.get_or_create(
+        _, is_new = CommandReport.objects.get_or_create(
             command=row, worker=worker, defaults={"done": list(result.done), "absent": list(result.absent)}
         )
+        if is_new and result.sealed:
+            raise_alarm(audit.CLERK, "queue.still-sealed", ",".join(result.sealed), number=number, worker=worker)
         if row.done_at is None and (row.worker == worker or (not row.worker and _is_answered(row, now))):
             row.done_at = now
-            row.body = _without_text(row.body)
+            row.body = _without_secrets(row.body)
             row.save(update_fields=["done_at", "body"])
 
 
-def _without_text(body: bytes | memoryview) -> bytes:
-    """A letter that was sent is kept no longer than it has to be: it may hold a link that opens an account."""
-    command = decode_command(body)
-    return encode(structs.replace(command, text="")) if isinstance(command, SendNotice) else bytes(body)
+def _without_secrets(body: bytes | memoryview) -> bytes:
+    """What was carried out is kept without what it would be a pity to keep: the text of a letter, which may hold a link
+    that opens an account; the keys of what was released."""
+    match decode_command(body):
+        case SendNotice() as notice:
+            return encode(structs.replace(notice, text=""))
+        case QueueCommand() as command:
+            return encode(structs.replace(command, keys={}))
 
 
 def _is_answered(row: OrderedCommand, now: datetime) -> bool:

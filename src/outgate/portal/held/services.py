@@ -12,11 +12,13 @@ from outgate.portal.accounts.caller import Caller
 from outgate.portal.customers.models import Customer
 from outgate.portal.errors import Invalid, NotFound
 from outgate.portal.feed.services import order_command
+from outgate.portal.held.keys import content_keys
 from outgate.portal.held.models import MessageOrder
 from outgate.portal.tracker.models import Status, TrackedMessage
 from outgate.portal.tracker.search import read_queue_id
 
 CHOSEN_MAX: Final = 100  # messages of one order
+NAMED_MAX: Final = 5  # messages that an error names
 NO_RIGHT: Final = "Your rights do not include working on held mail. Ask an administrator of your organisation for them."
 # Held for these, a message is released by staff alone: who was deceived by it would let it out.
 DANGEROUS: Final = frozenset(("content-malware", "content-phishing"))
@@ -49,7 +51,8 @@ def order(*, caller: Caller, customer: Customer, references: Iterable[str], acti
     """Have it done to these messages of the customer's; returns to how many.
 
     Those that do not wait any more are passed over: somebody was quicker. Carried out within seconds, while a worker
-    lives; an order that is repeated is one order. Raises: Invalid, NotFound (no such right, or not the customer's).
+    lives; an order that is repeated is one order. The command that releases sealed messages holds their keys.
+    Raises: Invalid, NotFound (no such right, or not the customer's).
     """
     check_may_work(caller)
     wanted = list(dict.fromkeys(filter(None, map(read_queue_id, references))))
@@ -69,11 +72,12 @@ def order(*, caller: Caller, customer: Customer, references: Iterable[str], acti
     waiting = [message for message in messages if message.status in ACTIONS[action]]
     if not waiting:
         return 0
+    keys = _keys(caller, customer, waiting) if action is QueueAction.RELEASE else {}
     ids = tuple(message.queue_id for message in waiting)
     now = timezone.now()
     with transaction.atomic():
         # Every worker is asked: the spool of one that is gone is another's by now.
-        command = QueueCommand(action, ids, caller.actor.name, customer.slug)
+        command = QueueCommand(action, ids, caller.actor.name, customer.slug, keys)
         number = order_command(actor=caller.actor, command=command)
         for message in waiting:
             MessageOrder.objects.update_or_create(
@@ -86,3 +90,18 @@ def order(*, caller: Caller, customer: Customer, references: Iterable[str], acti
 
 def _may_release(caller: Caller, message: TrackedMessage) -> bool:
     return message.lane_reason not in DANGEROUS or caller.may_release_dangerous
+
+
+def _keys(caller: Caller, customer: Customer, messages: list[TrackedMessage]) -> dict[str, bytes]:
+    """By queue id, of those that are sealed. All or nothing, since what is refused takes back its transaction, which
+    may be the caller's. Raises: Invalid."""
+    sealed = {message.queue_id: bytes(message.sealed_key) for message in messages if message.sealed_key}
+    keys = content_keys(caller.actor, customer, sealed)
+    if closed := [queue_id for queue_id in sealed if queue_id not in keys]:
+        more = f" and {len(closed) - NAMED_MAX} more" if len(closed) > NAMED_MAX else ""
+        raise Invalid(
+            "chosen",
+            f"Nothing is released: {', '.join(closed[:NAMED_MAX])}{more} cannot be opened, since the key is not at "
+            "hand. The operator has been told and may be able to bring it back. Leave these out to release the others.",
+        )
+    return keys
