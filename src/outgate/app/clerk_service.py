@@ -15,6 +15,7 @@ from outgate.app.clerk_counts import WRITE_SECONDS, CountBook
 from outgate.app.clerk_database import DatabaseAway, DatabaseThread
 from outgate.app.clerk_events import Shipped, ship_batch
 from outgate.app.clerk_feed import Conversation, FeedView
+from outgate.app.clerk_keys import KeyLoop
 from outgate.app.clerk_providers import ProviderLoop
 from outgate.app.clerk_spf import SpfLoop
 from outgate.app.configuration import Configuration
@@ -84,6 +85,7 @@ class Clerk:
                     self._exchange_counts(),
                     self._look_after_providers(),
                     self._look_at_spf(),
+                    self._look_after_keys(),
                 )
                 loops = [group.create_task(loop) for loop in coroutines]
                 shipping = group.create_task(self._ship(stop))
@@ -229,6 +231,10 @@ class Clerk:
         await self._is_migrated.wait()
         if self._spf is not None:
             await self._spf.run()
+
+    async def _look_after_keys(self) -> None:
+        await self._is_migrated.wait()
+        await KeyLoop(self._database, self._log).run()
 
 
 def _look_into_database() -> tuple[Head, int]:
