@@ -12,6 +12,7 @@ from msgspec import structs
 from rich.console import Console
 from rich.table import Table
 
+from outgate.app.commands.queue_keys import Opened, open_messages
 from outgate.app.commands.settings import settings_of
 from outgate.app.configuration import Configuration
 from outgate.contract.commands import QueueAction, QueueCommand
@@ -110,6 +111,7 @@ def show(context: typer.Context, queue_id: str, as_json: AsJson = False) -> None
         ("received", _time(message.received_at)),
         ("attempts", str(message.attempts)),
         ("next attempt", _time(message.next_attempt_at) if message.state == "deferred" else "-"),
+        ("content", "sealed until it is released" if message.sealed_key else "-"),
         ("waits for", message.lane_reason if message.state == "slow" else "-"),
         ("expected", _time(message.expected_at) if message.expected_at else "-"),
         ("expires", _time(message.expires_at)),
@@ -127,7 +129,7 @@ def show(context: typer.Context, queue_id: str, as_json: AsJson = False) -> None
 
 
 def _action(action: QueueAction, summary: str, done_word: str) -> None:
-    def command(
+    def run(
         context: typer.Context,
         queue_ids: Ids = None,
         every: All = False,
@@ -144,31 +146,60 @@ def _action(action: QueueAction, summary: str, done_word: str) -> None:
             ids = _selected(configuration, QueueSelect(customer, sender, recipient))
         elif not ids:
             _fail("which messages? Give queue ids, or --all with filters")
-        done: set[str] = set()
-        for first in range(0, len(ids), COMMAND_IDS):
-            some = QueueCommand(action, ids[first : first + COMMAND_IDS], "command line", customer)
-            for answer in _ask_all(configuration, some):
-                if isinstance(answer, CommandAnswer):
-                    done.update(answer.result.done)
-                elif isinstance(answer, Failed):
-                    _fail(answer.text)
-        absent = [queue_id for queue_id in ids if queue_id not in done]
+        done, sealed = _carry_out(configuration, QueueCommand(action, ids, "command line", customer))
+        closed: dict[str, str] = {}
+        if sealed:
+            opened = _opened(context, configuration, sealed, len(done))
+            command = QueueCommand(action, tuple(opened.keys), "command line", customer, opened.keys)
+            more, still = _carry_out(configuration, command)
+            done |= more
+            closed = {**opened.closed, **dict.fromkeys(still, "the key that was found for it does not open it")}
+        absent = [queue_id for queue_id in ids if queue_id not in done and queue_id not in closed]
         if as_json:
-            _print_json({"done": sorted(done), "absent": absent})
+            _print_json({"done": sorted(done), "absent": absent, "sealed": sorted(closed)})
         else:
             for queue_id in absent:
                 print(f"{queue_id}: not in the queue", file=sys.stderr)
             print(f"{len(done)} message{'' if len(done) == 1 else 's'} {done_word}")
-        if absent and not done:
+        for queue_id, why in sorted(closed.items()):
+            print(f"{queue_id}: sealed; {why}", file=sys.stderr)
+        if closed or (absent and not done):
             raise typer.Exit(1)
 
-    app.command(action.value, help=summary)(command)
+    app.command(action.value, help=summary)(run)
 
 
 _action(QueueAction.RETRY, "Try these messages now, whatever the schedule says.", "to be tried now")
 _action(QueueAction.HOLD, "Hold these messages: not tried until released.", "held")
 _action(QueueAction.RELEASE, "End the hold of these messages, or let them out of the slow lane.", "released")
 _action(QueueAction.DELETE, "Delete these messages, without a notice to their senders.", "deleted")
+
+
+def _carry_out(configuration: Configuration, command: QueueCommand) -> tuple[set[str], set[str]]:
+    """The ids that it is done to, and those that stay closed for want of a key. Exits with an error if a worker says
+    no."""
+    done: set[str] = set()
+    sealed: set[str] = set()
+    for first in range(0, len(command.queue_ids), COMMAND_IDS):
+        ids = command.queue_ids[first : first + COMMAND_IDS]
+        keys = {queue_id: command.keys[queue_id] for queue_id in ids if queue_id in command.keys}
+        for answer in _ask_all(configuration, structs.replace(command, queue_ids=ids, keys=keys)):
+            if isinstance(answer, CommandAnswer):
+                done.update(answer.result.done)
+                sealed.update(answer.result.sealed)
+            elif isinstance(answer, Failed):
+                _fail(answer.text)
+    return done, sealed - done
+
+
+def _opened(context: typer.Context, configuration: Configuration, sealed: set[str], done: int) -> Opened:
+    """The keys of these messages. If none can be had the command ends, having said what is done by now."""
+    messages = [message for queue_id in sorted(sealed) if (message := _shown(configuration, queue_id)) is not None]
+    try:
+        return open_messages(context, messages)
+    except typer.Exit:
+        print(f"outgate: released: {done}; sealed, and not released: {len(messages)}", file=sys.stderr)
+        raise
 
 
 def _ask_all(configuration: Configuration, question: Question) -> Iterable[Answer]:
