@@ -136,7 +136,7 @@ def apply(
 
 @app.command()
 def delete(context: typer.Context, name: Name, yes: Yes = False) -> None:
-    """Delete a customer, with users and settings. Its queued mail is still delivered."""
+    """Delete a customer, with users and settings. Its queued mail is still delivered; its held mail never can be."""
     with control_plane(context):
         from outgate.portal.customers.selectors import customer_named
         from outgate.portal.customers.services import delete_customer

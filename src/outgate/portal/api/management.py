@@ -84,7 +84,8 @@ def change(request: HttpRequest, customer_id: str, wanted: schemas.CustomerChang
     "/{slug:customer_id}", auth=Key(Scope.CUSTOMERS_MANAGE), response={204: None}, summary="Delete a customer"
 )
 def delete(request: HttpRequest, customer_id: str) -> Status[None]:
-    """With its users, keys and settings. Its mail that is under way goes on; its id is given to nobody else."""
+    """With its users, keys and settings. Its mail that is under way goes on; what is held can never be released after
+    that. Its id is given to nobody else."""
     caller = caller_of(request)
     customer = customer_of(caller, customer_id)
     if not caller.has(Right.MANAGE_CUSTOMERS):

@@ -121,7 +121,8 @@ def change_customer(
 
 
 def delete_customer(*, actor: Actor, customer: Customer) -> None:
-    """Forget the customer, with users and settings. Its mail that is under way goes on."""
+    """Forget the customer, with users, settings and keys. Its mail that is under way goes on, but nobody can open any
+    more what is held sealed."""
     with changes() as changed:
         audit.record(actor, "customer.deleted", customer.slug, name=customer.name)
         changed.delete(documents.customer_key(customer))

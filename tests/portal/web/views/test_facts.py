@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 from tests.portal.web.conftest import People, SignedIn, without_right
 from tests.support.portal import ACTOR, actions, document, living_document, region
+from tests.support.tracked import accept
 
 from outgate.contract.policy import Deleted, Outbound
 from outgate.portal.accounts.access import set_partner_management
@@ -147,6 +148,13 @@ def test_customer_is_deleted_once_its_name_is_typed(people: People, signed_in: S
     entry = AuditEntry.objects.get(action="customer.deleted")
     assert (entry.actor, entry.object, entry.customer) == ("staff@example.com", "alpha", "alpha")
     assert "customer.deleted" in client.get("/audit/").content.decode()
+
+
+def test_held_mail_that_nobody_could_open_any_more_is_warned_of(people: People, signed_in: SignedIn) -> None:
+    client = signed_in(people.staff)
+    assert "Release first" not in client.get(PAGE).content.decode()
+    accept(1, lane="held", lane_reason="content-spam")
+    assert "nobody can open it after that. Release first" in client.get(PAGE).content.decode()
 
 
 def test_deleting_the_customer_that_one_is_logged_in_as_returns(people: People, signed_in: SignedIn) -> None:

@@ -17,6 +17,7 @@ from outgate.portal.customers.models import Customer, MailPlatform, Partner, Pla
 from outgate.portal.customers.services import change_customer, delete_customer
 from outgate.portal.errors import Invalid
 from outgate.portal.feed.changes import changes
+from outgate.portal.held.selectors import count_held
 from outgate.portal.outbound.services import switch_outbound
 from outgate.portal.web.forms import Form
 from outgate.portal.web.request import ACTING_KEY, CallerRequest
@@ -100,6 +101,7 @@ def _lost(customer: Customer) -> dict[str, int]:
         "forwards": customer.auto_forwards.count(),
         "people": customer.users.count(),
         "keys": customer.api_keys.filter(revoked_at=None, expires_at__gt=now).count(),
+        "held": count_held(customer.slug),
         "locked": customer.locked_mailboxes.filter(until__gt=now).count(),
     }
 
