@@ -73,6 +73,34 @@ def test_processes_that_start_together_on_nothing_find_their_tables(tmp_path: Pa
     }
 
 
+def test_clerk_and_command_line_have_the_operator_s_own_secret_and_the_former_one(tmp_path: Path) -> None:
+    given = tmp_path / "given"
+    given.write_text("g" * 40)
+    (tmp_path / "secret-key").write_text("f" * 40)
+    program = """
+import sys
+from pathlib import Path
+from outgate.portal.start import start_django
+start_django(state=Path(sys.argv[1]), secret_key_file=sys.argv[2])
+from outgate.portal.sealed_secrets import secret_keys
+print(*secret_keys())
+"""
+
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", program, str(tmp_path), path],
+            env={name: value for name, value in os.environ.items() if not name.startswith(("OUTGATE_", "DJANGO_"))},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        ).stdout
+        for path in (str(given), "")
+    ]
+
+    assert said == [f"{'g' * 40} {'f' * 40}\n", f"{'f' * 40}\n"]
+
+
 def test_django_that_is_set_up_is_left_alone(tmp_path: Path) -> None:
     before = dict(os.environ)
 

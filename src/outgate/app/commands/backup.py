@@ -28,6 +28,8 @@ def backup(
     print(f"{path}: {path.stat().st_size:,} octets. It holds secrets: keep it where nobody else can read it.")
     if configuration.database.startswith("postgres"):
         print("The database is not in it: save that with pg_dump, see docs/operations.md.")
+    if key_file := configuration.portal.secret_key_file:
+        print(f"{key_file} is not in it: keep a copy elsewhere, for without it nobody can open what is held.")
     if configuration.tls.certificate:
         print(f"{configuration.tls.certificate} and {configuration.tls.key} are not in it.")
 
