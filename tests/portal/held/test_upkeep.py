@@ -32,12 +32,17 @@ def secret(settings: Any) -> None:
 def as_before(name: str) -> Customer:
     """A customer that was entered, and its document published, before there were keys."""
     made = customer(name)
-    made_of = living_document(made)
     HeldKey.objects.filter(customer=made).delete()
+    publish_without_key(made)
+    return made
+
+
+def publish_without_key(made: Customer) -> None:
+    """As an earlier version does."""
+    made_of = living_document(made)
     with changes() as changed:
         facts = {field: getattr(made_of, field) for field in CustomerDocument.__struct_fields__ if field != "held_key"}
         changed.write(f"customer:{made.slug}", lambda: CustomerDocument(**facts))
-    return made
 
 
 def all_looked_after() -> list[LookedAfter]:
@@ -59,6 +64,18 @@ def test_who_has_no_key_gets_one_and_the_workers_hear_of_it_once() -> None:
     assert PolicyDocument.objects.get(key="customer:alpha").saved_at == saved_at  # nobody saved it now
     assert look_after_keys() == LookedAfter(0)
     assert newest() == before + 1
+
+
+def test_document_that_a_node_of_an_earlier_version_has_made_says_the_key_again() -> None:
+    alpha = customer("Alpha")
+    key = public_key(alpha)
+    publish_without_key(alpha)
+    assert living_document(alpha).held_key == b""
+
+    assert look_after_keys() == LookedAfter(0, given=1)
+
+    assert living_document(alpha).held_key == public_key(alpha) == key
+    assert look_after_keys() == LookedAfter(0)
 
 
 def test_many_customers_are_looked_after_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:

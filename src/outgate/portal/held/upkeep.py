@@ -1,19 +1,21 @@
-"""Looks after customers' keys of held mail, a piece at a time: gives one to customers of before there were any, and has
-all of them stand sealed with the secret key that is in force.
+"""Looks after customers' keys of held mail, a piece at a time: gives one to customers of before there were any, has
+their documents say it, and all keys stand sealed with the secret key that is in force.
 """
 
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from outgate.portal import sealed_secrets
 from outgate.portal.customers.models import Customer
 from outgate.portal.feed.changes import Changes, changes
+from outgate.portal.feed.models import PolicyDocument
 from outgate.portal.held.keys import PURPOSE, make_key, private_key
 from outgate.portal.held.models import HeldKey
-from outgate.portal.outbound.documents import write_customer
+from outgate.portal.outbound.documents import customer_key, write_customer
 from outgate.portal.sealed_secrets import Unreadable, secret_keys
 
 READ_AT_ONCE: Final = 100  # customers, which takes some milliseconds
@@ -22,7 +24,8 @@ CHANGED_AT_ONCE: Final = 25  # customers whose documents one transaction makes a
 
 @dataclass(frozen=True, slots=True)
 class LookedAfter:
-    """after: go on from there; 0 is the end. given: customers that had no key. sealed_anew: customers with a key that a
+    """after: go on from there; 0 is the end. given: customers that had no key, or whose document did not say it, as one
+    that a node of an earlier version has made. sealed_anew: customers with a key that a
     former secret key had sealed. unreadable: customers whose key in force no secret key at hand opens."""
 
     after: int
@@ -34,6 +37,7 @@ class LookedAfter:
 class _Standing(Enum):
     GOOD = auto()
     MISSING = auto()
+    UNPUBLISHED = auto()
     FORMER = auto()
     UNREADABLE = auto()
 
@@ -46,13 +50,16 @@ def look_after_keys(*, after: int = 0) -> LookedAfter:
     Raises: NoSecret, and nothing was changed.
     """
     secrets = secret_keys()
-    customers = list(Customer.objects.filter(pk__gt=after).order_by("pk").prefetch_related("held_keys")[:READ_AT_ONCE])
-    wanting = [each.pk for each in customers if _standing(_keys(each), secrets) is not _Standing.GOOD]
+    customers = list(_with_keys().filter(pk__gt=after)[:READ_AT_ONCE])
+    wanting = [pk for pk, standing in _standings(customers, secrets).items() if standing is not _Standing.GOOD]
     found: list[_Standing] = []
     if chosen := wanting[:CHANGED_AT_ONCE]:
         with changes() as changed:
-            again = Customer.objects.filter(pk__in=chosen).order_by("pk").prefetch_related("held_keys")
-            found = [_put_right(changed, customer, secrets) for customer in again]
+            again = list(_with_keys().filter(pk__in=chosen))  # another node may have been quicker
+            standings = _standings(again, secrets)
+            for customer in again:
+                _put_right(changed, customer, standings[customer.pk], secrets)
+            found = list(standings.values())
     following = 0
     if len(wanting) > len(chosen):
         following = chosen[-1]
@@ -60,10 +67,14 @@ def look_after_keys(*, after: int = 0) -> LookedAfter:
         following = customers[-1].pk
     return LookedAfter(
         following,
-        found.count(_Standing.MISSING),
+        found.count(_Standing.MISSING) + found.count(_Standing.UNPUBLISHED),
         found.count(_Standing.FORMER),
         found.count(_Standing.UNREADABLE),
     )
+
+
+def _with_keys() -> QuerySet[Customer]:
+    return Customer.objects.order_by("pk").prefetch_related("held_keys")
 
 
 def _keys(customer: Customer) -> list[HeldKey]:
@@ -71,13 +82,22 @@ def _keys(customer: Customer) -> list[HeldKey]:
     return sorted(customer.held_keys.all(), key=lambda key: (key.in_force_from, key.pk), reverse=True)
 
 
-def _standing(keys: list[HeldKey], secrets: list[str]) -> _Standing:
+def _standings(customers: list[Customer], secrets: list[str]) -> dict[int, _Standing]:
+    """By primary key, in their order."""
+    rows = PolicyDocument.objects.filter(key__in=[customer_key(customer) for customer in customers])
+    bodies = {key: bytes(body) for key, body in rows.values_list("key", "body")}
+    return {each.pk: _standing(_keys(each), bodies.get(customer_key(each), b""), secrets) for each in customers}
+
+
+def _standing(keys: list[HeldKey], document: bytes, secrets: list[str]) -> _Standing:
     if not keys:
         return _Standing.MISSING
     if not _opens(keys[0], secrets):
         return _Standing.UNREADABLE
-    is_former = any(not _opens(key, secrets[:1]) and _opens(key, secrets) for key in keys)
-    return _Standing.FORMER if is_former else _Standing.GOOD
+    if any(not _opens(key, secrets[:1]) and _opens(key, secrets) for key in keys):
+        return _Standing.FORMER
+    # Octets that stand there by chance are none: so the document need not be read.
+    return _Standing.GOOD if bytes(keys[0].public_key) in document else _Standing.UNPUBLISHED
 
 
 def _opens(key: HeldKey, secrets: list[str]) -> bool:
@@ -87,11 +107,8 @@ def _opens(key: HeldKey, secrets: list[str]) -> bool:
         return False
 
 
-def _put_right(changed: Changes, customer: Customer, secrets: list[str]) -> _Standing:
-    """As it stood before."""
-    keys = _keys(customer)
-    standing = _standing(keys, secrets)
-    readable = [key for key in keys if _opens(key, secrets)]
+def _put_right(changed: Changes, customer: Customer, standing: _Standing, secrets: list[str]) -> None:
+    readable = [key for key in _keys(customer) if _opens(key, secrets)]
     for key in readable:
         if not _opens(key, secrets[:1]):
             key.private_key = sealed_secrets.seal(private_key(key, secrets), secrets[0], PURPOSE)
@@ -102,6 +119,6 @@ def _put_right(changed: Changes, customer: Customer, secrets: list[str]) -> _Sta
             readable[0].save(update_fields=["in_force_from"])
         else:
             make_key(customer, secrets[0])
-    if standing in (_Standing.MISSING, _Standing.UNREADABLE):
-        write_customer(changed, customer, is_later_part=True)  # which makes the missing one
-    return standing
+    write_customer(
+        changed, customer, is_later_part=True
+    )  # which makes a missing one, and is nothing if all is as it was
