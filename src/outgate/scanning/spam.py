@@ -2,11 +2,15 @@
 
 Weights are plain data (`tools/train_spam` makes them), a signed octet for each of 2^18 places. Header fields that only
 say by which way a message came are no feature: outgoing mail has come no way yet.
+
+What a feature is, is said here. Where a C compiler was at hand, a small compiled loop (`_tally.c`) counts and weighs
+them in a tenth of the time.
 """
 
+import contextlib
 import math
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Final
 from zlib import crc32
 
@@ -26,6 +30,12 @@ FEATURES_ENOUGH: Final = 8_000  # of one message; then no further text is looked
 TELLING: Final = 100  # thousandths below which nothing is reported
 MAGIC: Final = b"outgate-spam-2\n"  # then scale and bias as text on a line, then the weights
 
+Wholes = tuple[bytes, ...]  # each a feature as it is
+Texts = tuple[tuple[bytes, int], ...]  # each text whose words are features, and what they are features of
+compiled_tally: Callable[[bytes, Wholes, Texts, int], tuple[int, int]] | None = None
+with contextlib.suppress(ImportError):  # it is optional
+    from outgate.scanning._tally import tally as compiled_tally
+
 _UPPER: Final = bytes(range(ord("A"), ord("Z") + 1))
 _FOLDED: Final = bytes.maketrans(_UPPER + b"012345678", _UPPER.lower() + b"9" * 9)
 _WORD: Final = re.compile(rb"[a-z\x80-\xff][\w'\-\x80-\xff]{1,30}|[!$%]+|9[9.,]*")
@@ -35,18 +45,41 @@ _SUBJECT, _BODY, _SHOUTED, _PAIR = 0x9E3779B1, 0, 0x85EBCA6B, 0xC2B2AE35  # tell
 
 def features(message: ScannedMessage) -> set[int]:
     """Places of what is in the message."""
-    found = {_place(text.encode("utf-8", "replace")) for text in _traits(message)}
-    _add(found, message.header("subject"), _SUBJECT)
-    for part in message.readable:
-        if part.is_body and len(found) < FEATURES_ENOUGH:
-            _add(found, part.text, _BODY)
+    return _features(*_looked_at(message), FEATURES_ENOUGH)
+
+
+def _looked_at(message: ScannedMessage) -> tuple[Wholes, Texts]:
+    texts = [(_octets(message.header("subject")), _SUBJECT)]
+    texts += [(_octets(part.text), _BODY) for part in message.readable if part.is_body]
+    return tuple(text.encode("utf-8", "replace") for text in _traits(message)), tuple(texts)
+
+
+def _octets(text: str) -> bytes:
+    return text[:TEXT_MAX].encode("utf-8", "replace")[:TEXT_MAX]
+
+
+def tally(weights: bytes, wholes: Wholes, texts: Texts, enough: int) -> tuple[int, int]:
+    """How many features there are, and the sum of their weights. weights: a signed octet for each place. enough:
+    features from which on no further text is looked at. Raises: ValueError for other weights."""
+    if len(weights) != PLACES:
+        raise ValueError(f"{len(weights)} weights instead of {PLACES}")
+    places = _features(wholes, texts, enough)
+    signed = memoryview(weights).cast("b")
+    return len(places), sum([signed[place] for place in places])
+
+
+def _features(wholes: Wholes, texts: Texts, enough: int) -> set[int]:
+    found = {crc32(octets) & _MASK for octets in wholes}
+    for octets, start in texts:
+        if len(found) >= enough:
+            break
+        _add(found, octets, start)
     return found
 
 
-def _add(found: set[int], text: str, start: int) -> None:
+def _add(found: set[int], octets: bytes, start: int) -> None:
     """The words of a text, each with the one before it, and those in capitals. Loops in the interpreter would take ten
     times as long as these."""
-    octets = text[:TEXT_MAX].encode("utf-8", "replace")[:TEXT_MAX]
     words = _WORD.findall(octets.translate(_FOLDED))[:WORDS_LOOKED_AT]
     shouts = _SHOUT.findall(octets)[:SHOUTS_LOOKED_AT]
     single = [crc32(word, start) for word in words]
@@ -88,10 +121,6 @@ def _traits(message: ScannedMessage) -> Iterator[str]:
             yield f"#attachment {part.kind}"
 
 
-def _place(octets: bytes) -> int:
-    return crc32(octets) & _MASK
-
-
 class SpamModel:
     """Judges features. A weight of the file stands for `weight * scale`."""
 
@@ -103,16 +132,24 @@ class SpamModel:
         scale, bias = map(float, line.split())
         if len(weights) != PLACES:
             raise ValueError(f"{len(weights)} weights instead of {PLACES}")
-        self._weights = memoryview(weights).cast("b")
+        self._weights = weights
+        self._signed = memoryview(weights).cast("b")
         self._scale = scale
         self._bias = bias
+        self._tally = compiled_tally or tally
 
     def score(self, places: Collection[int]) -> int:
         """Thousandths of certainty that it is spam, 0 to 1000."""
-        weights = self._weights
-        if not places:
+        return self._certainty(len(places), sum([self._signed[place] for place in places]))
+
+    def judge(self, message: ScannedMessage) -> int:
+        """As `score` of the message's features."""
+        return self._certainty(*self._tally(self._weights, *_looked_at(message), FEATURES_ENOUGH))
+
+    def _certainty(self, count: int, weight: int) -> int:
+        if not count:
             return 0
-        logit = self._bias + self._scale * sum([weights[place] for place in places]) / math.sqrt(len(places))
+        logit = self._bias + self._scale * weight / math.sqrt(count)
         return round(1000 / (1 + math.exp(-max(-30.0, min(30.0, logit)))))
 
 
@@ -126,6 +163,6 @@ class Spam:
         self._model = model
 
     def scan(self, message: ScannedMessage, context: Context) -> Iterable[Finding]:  # noqa: ARG002 - the same for all
-        score = self._model.score(features(message))
+        score = self._model.judge(message)
         if score >= TELLING:
             yield Finding(Category.SPAM, NAME, "model", score)
