@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from tests.scanning.test_archives import zipped
 
 from outgate.scanning import guards
+from outgate.scanning import readable as readable_module
 from outgate.scanning.kinds import kind_of
 from outgate.scanning.message import Link, Part
 from outgate.scanning.readable import LINKS_MAX, bare_links, host_of, office_text, page_text, readable
@@ -31,6 +32,20 @@ def test_links_in_plain_text_without_what_ends_a_sentence() -> None:
         "https://a.example/x",
         "http://b.example/y",
     ]
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            ["http", "https", "HTTPS", "ftp", "http\u017f", "://", "a", "abc", " ", ".", "<", "\u00e4", ":", "_"]
+        )
+        | st.just("x" * 2_000),
+        max_size=30,
+    ).map("".join)
+)
+def test_links_are_those_that_their_pattern_finds(text: str) -> None:
+    found = [match[0].rstrip(".,;:!?)]}") for match in readable_module._BARE_LINK.finditer(text)]
+    assert bare_links(text) == list(dict.fromkeys(found))
 
 
 @pytest.mark.parametrize(
@@ -71,7 +86,16 @@ def test_any_page(page: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["<" * 200_000, "<a href=" * 50_000, "<!--" * 100_000, "<script" * 50_000, "<a href='x'>" * 20_000]
+    "page",
+    [
+        "://" * 200_000,
+        "https://" * 100_000,
+        "<" * 200_000,
+        "<a href=" * 50_000,
+        "<!--" * 100_000,
+        "<script" * 50_000,
+        "<a href='x'>" * 20_000,
+    ],
 )
 def test_made_pages_cost_little(page: str) -> None:
     octets = page.encode()

@@ -1,5 +1,6 @@
 """Tags of pages."""
 
+from collections.abc import Iterable
 from itertools import pairwise
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outgate.scanning import tags as module
-from outgate.scanning.tags import tags
+from outgate.scanning.tags import TELLING, TELLING_ATTRIBUTES, Tag, tags, telling
 
 
 def named(page: str) -> list[tuple[str, dict[str, str]]]:
@@ -62,6 +63,42 @@ def test_any_page(page: str) -> None:
     assert all(left.end <= right.start for left, right in pairwise(found))
 
 
+TAG_PIECES = (
+    "<a|<A|</a|<lin\u212a|<link/|<td|<script|</script|<style|</style>|<title>|<textarea|</textarea|<!--|-->|<!|<?|<"
+)
+ATTRIBUTE_PIECES = "on|onclick=|ONX|srcdoc|SrcDoc='|srcdo|href=|/|>|=|\"|'|a|o|\u0130|&amp;|<!--[if mso]>| "
+_pieces = st.lists(
+    st.sampled_from(
+        [*TAG_PIECES.split("|"), *ATTRIBUTE_PIECES.split("|"), "<" + "x" * 40, "</" + "x" * 41, "b " * 30],
+    ),
+    max_size=40,
+).map("".join)
+
+
+@given(_pieces)
+def test_what_tells_is_passed_over_nowhere(page: str) -> None:
+    def those_that_tell(found: Iterable[Tag]) -> list[Tag]:
+        return [
+            tag
+            for tag in found
+            if tag.name in TELLING or any(name.startswith(TELLING_ATTRIBUTES) for name in tag.attributes)
+        ]
+
+    assert list(telling(page)) == those_that_tell(tags(page))
+
+
+def test_what_tells_of_more_tags_than_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TAGS_MAX", 10)
+    assert [tag.name for tag in telling("<p>" * 9 + "<a><p><a>")] == ["a"]
+
+
+@pytest.mark.parametrize("name", ["a", "p"])
+def test_what_tells_among_very_many_attributes(name: str) -> None:
+    page = f"<{name} {'b ' * module.ATTRIBUTES_SKIMMED}onclick=1>"
+    assert [tag.attributes for tag in telling(page)] == [{"b": "", "onclick": "1"}]
+    assert telling(f"<p {'b ' * module.ATTRIBUTES_SKIMMED}c>") == ()
+
+
 @pytest.mark.parametrize(
     "page",
     [
@@ -81,3 +118,4 @@ def test_any_page(page: str) -> None:
 )
 def test_made_pages_cost_little(page: str) -> None:
     list(tags(page))
+    telling(page)

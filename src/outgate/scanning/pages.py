@@ -20,7 +20,7 @@ from outgate.scanning.kinds import kind_of
 from outgate.scanning.message import Part, ScannedMessage
 from outgate.scanning.names import registrable
 from outgate.scanning.readable import host_of
-from outgate.scanning.tags import Tag, tags
+from outgate.scanning.tags import Tag, tags, telling
 
 NAME: Final = "pages"
 PAGES_MAX: Final = 32 * 1024 * 1024  # characters of all pages of a message that are looked at
@@ -81,7 +81,7 @@ _LINKED: Final = {"a": "href", "iframe": "src", "embed": "src", "object": "data"
 
 @dataclass(slots=True)
 class Page:
-    """What of a page is looked at. forms: where they send. words: characters that are seen, at least."""
+    """What of a page is looked at. forms: where they send."""
 
     scripts: list[str] = field(default_factory=list)
     forms: list[str] = field(default_factory=list)
@@ -91,7 +91,6 @@ class Page:
     linked_kinds: list[str] = field(default_factory=list)
     has_password: bool = False
     has_download: bool = False
-    words: int = 0
 
 
 class Pages:
@@ -131,7 +130,7 @@ def page_findings(text: str, part: Part, place: str, context: Context, depth: in
     yield from _files(page, script, kinds, part, place)
     yield from _passwords(page, script, part, place, context, depth)
     if part.is_attachment:
-        yield from _leading(page, script, place, context)
+        yield from _leading(text, page, script, place, context)
     if part.kind == "svg" and page.scripts:
         yield Finding(Category.PHISHING, NAME, "svg-with-script", 85 if _SVG_ACTS.search(script) else 60, "", place)
     if inner and _WRITES.search(script):
@@ -146,15 +145,20 @@ def page_findings(text: str, part: Part, place: str, context: Context, depth: in
 def gathered(text: str) -> Page:
     """Everything of a page that findings are made of."""
     page = Page()
-    at = 0
-    for tag in tags(text):
-        if page.words < FEW_WORDS:
-            page.words += len(text[at : tag.start].strip())
-        at = tag.end + len(tag.content)
+    for tag in telling(text):
         _add(page, tag)
-    if page.words < FEW_WORDS:
-        page.words += len(text[at:].strip())
     return page
+
+
+def words_seen(text: str) -> int:
+    """Characters of a page that are seen, at least; from `FEW_WORDS` on no more are counted."""
+    at = words = 0
+    for tag in tags(text):
+        words += len(text[at : tag.start].strip())
+        if words >= FEW_WORDS:
+            return words
+        at = tag.end + len(tag.content)
+    return words + len(text[at:].strip())
 
 
 def _add(page: Page, tag: Tag) -> None:
@@ -288,14 +292,14 @@ def _is_of_page(host: str, page: Page) -> bool:
     return counts.total() >= 3 and counts.most_common(1)[0][0] == registrable(host)
 
 
-def _leading(page: Page, script: str, place: str, context: Context) -> Iterator[Finding]:
+def _leading(text: str, page: Page, script: str, place: str, context: Context) -> Iterator[Finding]:
     """An attached page that says nothing and goes elsewhere."""
-    if page.words >= FEW_WORDS:
-        return
     targets = [*page.leads]
     match = _LEADS.search(script)
     if match:
         targets.append(match[1] or match[2] or "")
+    if not targets or words_seen(text) >= FEW_WORDS:
+        return
     for target in targets[:1]:
         if not _is_own(host_of(target), context) or not target:
             yield Finding(Category.PHISHING, NAME, "page-leads-elsewhere", 75, target[:100], place)

@@ -16,17 +16,19 @@ from urllib.parse import urlsplit
 from outgate.scanning.archives import ZIP_FAILURES
 from outgate.scanning.guards import TEXT_MAX
 from outgate.scanning.message import Link, Part, Readable
-from outgate.scanning.tags import Tag, tags
+from outgate.scanning.tags import Tag, telling
 
 _DROPPED: Final = re.compile(r"<(script|style)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)", re.DOTALL | re.IGNORECASE)
 _BREAK: Final = re.compile(r"<(?:br|/p|/div|/tr|/li|/h[1-6]|/td)\b[^<>]*>", re.IGNORECASE)
 _TAG: Final = re.compile(r"<[^<>]*>")
-_BLANKS: Final = re.compile(r"[ \t\r\f\v\u00a0]+")
+_BLANKS: Final = "\t\r\f\v\u00a0"  # what stands for a blank, beside itself
+_BLANKS_RUN: Final = re.compile(r"  +")
 _LEADING: Final = frozenset(
     ("a", "area", "form", "iframe", "img", "link", "base", "embed", "object")
 )  # tags with links
 _ANCHOR_END: Final = re.compile(r"</?a\b", re.IGNORECASE)
 _UNSEEN: Final = re.compile(r"[\t\r\n]+")
+SCHEME_MAX: Final = 5  # characters of what `_BARE_LINK` begins with
 TARGET_MAX: Final = 2_000  # characters of one link
 SHOWN_MAX: Final = 2_000  # characters of a page between a link's tags
 _BARE_LINK: Final = re.compile(r"\b(?:https?|ftp)://[^\s<>\"'\u00ab\u00bb\u201c\u201d]{3,2000}", re.IGNORECASE)
@@ -78,7 +80,7 @@ def page_text(page: str) -> tuple[str, tuple[Link, ...]]:
     """A page's text and links."""
     anchors: list[Link] = []
     others: dict[str, None] = {}
-    for tag in tags(page):
+    for tag in telling(page):
         if tag.name in _LEADING:
             target = _target(tag)
             if tag.name == "a":
@@ -108,13 +110,28 @@ def _target(tag: Tag) -> str:
 
 
 def _words(page: str) -> str:
-    text = _TAG.sub("", _BREAK.sub("\n", _DROPPED.sub(" ", page)))
-    return _BLANKS.sub(" ", html.unescape(text)).strip()
+    if "<" in page:
+        page = _TAG.sub("", _BREAK.sub("\n", _DROPPED.sub(" ", page)))
+    text = html.unescape(page)
+    for blank in _BLANKS:
+        text = text.replace(blank, " ")
+    return _BLANKS_RUN.sub(" ", text).strip()
 
 
 def bare_links(text: str) -> list[str]:
     """Links that stand in plain text, each once."""
-    return list(dict.fromkeys(match[0].rstrip(".,;:!?)]}") for match in _BARE_LINK.finditer(text)))
+    found: dict[str, None] = {}
+    end = 0  # of the last link
+    mark = text.find("://")
+    while mark >= 0:
+        # Only where a link may begin before this mark is the pattern asked: it would go over the text letter by letter.
+        for start in range(max(end, mark - SCHEME_MAX), mark):
+            if match := _BARE_LINK.match(text, start):
+                found[match[0].rstrip(".,;:!?)]}")] = None
+                end = match.end()
+                break
+        mark = text.find("://", max(end, mark + 3))
+    return list(found)
 
 
 def office_text(octets: bytes, room: int) -> tuple[str, tuple[Link, ...]]:
