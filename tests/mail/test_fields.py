@@ -23,6 +23,7 @@ def test_what_is_no_field_is_passed_over() -> None:
         (b"=?utf-8?b?w7w=?= =?utf-8?b?w58=?=", "\u00fc\u00df"),
         (b"\xff\xfe", "\ufffd\ufffd"),
         (b"=?unfinished", "=?unfinished"),
+        (b"=?utf-8?b?a?=", "=?utf-8?b?a?="),
     ],
 )
 def test_values_that_cannot_be_decoded_stay_as_they_are(value: bytes, expected: str) -> None:

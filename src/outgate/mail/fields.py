@@ -4,6 +4,7 @@ Costs time by the size of the block: called only where a customer has such a rul
 """
 
 import re
+from email.errors import MessageError
 from email.header import decode_header, make_header
 from typing import Final
 
@@ -33,5 +34,5 @@ def decoded(value: bytes) -> str:
         return text
     try:
         return str(make_header(decode_header(text)))
-    except (LookupError, ValueError):  # an unknown charset, or octets that are not of it
+    except (LookupError, ValueError, MessageError):  # an unknown charset, octets that are not of it, or no base64
         return text
