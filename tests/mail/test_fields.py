@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outgate.mail.fields import FIELDS_MAX, VALUE_MAX, decoded, fields_of
+from outgate.mail.fields import FIELDS_MAX, VALUE_MAX, Fields, decoded, fields_of
 
 
 def test_fields_in_their_order_unfolded_and_decoded() -> None:
@@ -33,6 +33,20 @@ def test_values_that_cannot_be_decoded_stay_as_they_are(value: bytes, expected: 
 def test_both_bounds() -> None:
     assert len(fields_of(b"A: b\r\n" * (FIELDS_MAX + 1))) == FIELDS_MAX
     assert len(fields_of(b"A: " + b"x" * (VALUE_MAX * 2))[0][1]) <= VALUE_MAX
+
+
+def test_a_field_by_its_name() -> None:
+    fields = Fields(b"Subject: =?utf-8?q?gr=C3=BC=C3=9Fe?=\r\nX-A :  one\r\n two\r\nSUBJECT: again\r\n")
+    expected = {"subject": "gr\u00fc\u00dfe", "x-a": "one two", "to": ""}
+    for _ in range(2):
+        assert {name: fields.first(name) for name in expected} == expected
+
+
+@given(st.lists(st.sampled_from([b"a", b"A", b"b", b":", b" ", b"\t", b"\r\n", b"\n", b"=?q", b"\xff"])).map(b"".join))
+def test_a_field_by_its_name_is_the_first_of_all(head: bytes) -> None:
+    fields = Fields(head)
+    for name in ("a", "b", "aa"):
+        assert fields.first(name) == next((value for known, value in fields_of(head) if known == name), "")
 
 
 @given(st.binary(max_size=300))

@@ -3,6 +3,7 @@
 import base64
 import email
 import email.policy
+import re
 from email.message import EmailMessage
 from itertools import islice
 
@@ -14,7 +15,7 @@ from tests.support.corpus import mails
 from outgate.mail.findings import Category
 from outgate.scanning import guards
 from outgate.scanning.message import ScannedMessage
-from outgate.scanning.mime import parse_value, take_apart
+from outgate.scanning.mime import DELIMITERS_MISSED_MAX, delimiters, parse_value, take_apart
 
 
 def made(*attachments: tuple[str, bytes]) -> bytes:
@@ -124,6 +125,25 @@ def test_base64_with_rubbish_is_decoded_as_mail_programs_do() -> None:
 def test_base64_that_programs_read_differently_is_a_finding() -> None:
     octets = b"Content-Transfer-Encoding: base64\r\n\r\nQUI=\r\nTVqQAAMAAAA=\r\n"
     assert names(take_apart(octets)) == ["ambiguous-encoding"]
+
+
+@given(
+    st.lists(st.sampled_from([b"--b", b"-", b"--", b"\r", b"\n", b"\r\n", b" ", b"\t", b"x"]), max_size=40).map(
+        b"".join
+    ),
+    st.integers(0, 5),
+    st.integers(0, 5),
+)
+def test_delimiters_are_those_of_a_pattern(octets: bytes, start: int, cut: int) -> None:
+    end = max(0, len(octets) - cut)
+    pattern = re.compile(rb"^--b(--)?[ \t]*\r?$", re.MULTILINE)
+    expected = [(match.start(), match.end(), match[1] is not None) for match in pattern.finditer(octets, start, end)]
+    assert list(delimiters(octets, b"--b", start, end)) == expected
+
+
+def test_delimiters_behind_very_many_that_are_none() -> None:
+    octets = b"--b-\n" * DELIMITERS_MISSED_MAX + b"--b\n--b--\n"
+    assert [is_last for _, _, is_last in delimiters(octets, b"--b", 0, len(octets))] == [False, True]
 
 
 def test_too_deep() -> None:

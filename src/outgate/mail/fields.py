@@ -1,6 +1,6 @@
-"""All fields of a header block, for rules that look at one by its name. RFC 5322 §2.2.
+"""The fields of a header block, for rules and scanners that look at one by its name. RFC 5322 §2.2.
 
-Costs time by the size of the block: called only where a customer has such a rule.
+Costs time by the size of the block: called only where somebody looks.
 """
 
 import re
@@ -23,6 +23,26 @@ def fields_of(head: bytes) -> tuple[tuple[str, str], ...]:
             break
         fields.append((match[1].decode("ascii").lower(), decoded(match[2])))
     return tuple(fields)
+
+
+class Fields:
+    """A header block whose fields are asked for by name; a value is decoded when it is asked for."""
+
+    __slots__ = ("_decoded", "_values")
+
+    def __init__(self, head: bytes) -> None:
+        """head: as of `fields_of`."""
+        self._values: dict[bytes, bytes] = {}
+        for name, value in _FIELD.findall(head)[:FIELDS_MAX]:
+            self._values.setdefault(name.lower(), value)
+        self._decoded: dict[str, str] = {}
+
+    def first(self, name: str) -> str:
+        """The value of the first field of this lower-case name, as `fields_of` gives it; "" if there is none."""
+        value = self._decoded.get(name)
+        if value is None:
+            value = self._decoded[name] = decoded(self._values.get(name.encode(), b""))
+        return value
 
 
 def decoded(value: bytes) -> str:

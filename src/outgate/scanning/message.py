@@ -7,6 +7,7 @@ is bounded by `scanning.guards`; what exceeds a bound is no part but an `unscann
 from dataclasses import dataclass
 from typing import Final
 
+from outgate.mail.fields import Fields
 from outgate.mail.findings import AttachmentFact, Finding
 from outgate.scanning.guards import NAME_MAX
 
@@ -72,13 +73,12 @@ class Readable:
 
 @dataclass(frozen=True, slots=True)
 class ScannedMessage:
-    """head: the header block as it came, without the empty line. fields: name (lower case) and value, unfolded and
-    with encoded words decoded, in their order. parts: leaves. findings: what taking it apart showed already
-    (unscannable). attachments: for the record and for rules. hosts: of the links in it, canonical, each once.
-    readable: texts with their links."""
+    """head: the header block as it came, without the empty line. fields: what stands in it. parts: leaves. findings:
+    what taking it apart showed already (unscannable). attachments: for the record and for rules. hosts: of the links in
+    it, canonical, each once. readable: texts with their links."""
 
     head: bytes
-    fields: tuple[tuple[str, str], ...]
+    fields: Fields
     parts: tuple[Part, ...]
     findings: tuple[Finding, ...] = ()
     attachments: tuple[AttachmentFact, ...] = ()
@@ -86,8 +86,8 @@ class ScannedMessage:
     readable: tuple[Readable, ...] = ()
 
     def header(self, name: str) -> str:
-        """The first field of this lower-case name, or ""."""
-        return next((value for known, value in self.fields if known == name), "")
+        """The first field of this lower-case name, unfolded and with encoded words decoded, or ""."""
+        return self.fields.first(name)
 
     def texts(self) -> list[Part]:
         """What a person reads: text/plain and text/html that are no attachments."""

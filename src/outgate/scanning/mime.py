@@ -13,7 +13,7 @@ from mmap import mmap
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from outgate.mail.fields import decoded, fields_of
+from outgate.mail.fields import Fields, decoded
 from outgate.mail.findings import AttachmentFact, AttachmentGroup, Category, Finding
 from outgate.scanning.archives import unpack
 from outgate.scanning.guards import (
@@ -31,13 +31,15 @@ from outgate.scanning.readable import host_of, readable
 
 NAME: Final = "mime"
 Octets = bytes | mmap
-Fields = tuple[tuple[str, str], ...]
 
 _PARAMETER: Final = re.compile(
     r""";\s*([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,80})\s*=\s*(?:"((?:[^"\\]|\\.)*)"?|([^;\s]*))""", re.DOTALL
 )
 _UUENCODED: Final = re.compile(rb"^begin(?:-base64)? [0-7]{3,4} ([^\r\n]{1,255})\r?\n", re.MULTILINE)
 _BASE64_REST: Final = re.compile(rb"=[=\s]*[A-Za-z0-9+/]{4}")
+_DELIMITER_REST: Final = re.compile(rb"(--)?[ \t]*\r?$", re.MULTILINE)
+_LF: Final = 0x0A
+DELIMITERS_MISSED_MAX: Final = 100  # places that look like a delimiter and are none, until a pattern is made for it
 _ENCRYPTED: Final = AttachmentGroup.ENCRYPTED.value
 _TEXTS: Final = ("text/plain", "text/html")
 
@@ -67,23 +69,22 @@ class Unfolding:
         octets = self._octets
         body = _body_of(octets, 0, len(octets))
         head = bytes(octets[: min(body, HEADER_MAX + 4)])
-        fields = fields_of(head)
-        waiting = [*self._open(Entity(0, len(octets), "", 0), body, fields)]
+        fields = Fields(head)
+        waiting = list(self._open(Entity(0, len(octets), "", 0), body, fields))
         waiting.reverse()
         while waiting:
             entity = waiting.pop()
             body = _body_of(octets, entity.start, entity.end)
-            inner = fields_of(bytes(octets[entity.start : min(body, entity.start + HEADER_MAX)]))
+            inner = Fields(bytes(octets[entity.start : min(body, entity.start + HEADER_MAX)]))
             waiting.extend(reversed(list(self._open(entity, body, inner))))
         return head, fields
 
-    def _open(self, entity: Entity, body: int, its_fields: Fields) -> Iterator[Entity]:
+    def _open(self, entity: Entity, body: int, fields: Fields) -> Iterator[Entity]:
         """What is inside; a leaf becomes a part."""
         if body - entity.start > HEADER_MAX + 4:
             self._find("header-too-large", entity.place)
             return
-        fields = dict(reversed(its_fields))  # the first of a name counts
-        media_type, parameters = parse_value(fields.get("content-type", ""))
+        media_type, parameters = parse_value(fields.first("content-type"))
         if "/" not in media_type:
             media_type = entity.default_type
         if media_type.startswith("multipart/") and parameters.get("boundary"):
@@ -94,7 +95,7 @@ class Unfolding:
             if children:
                 yield from children
                 return
-        encoding = fields.get("content-transfer-encoding", "").strip().lower()
+        encoding = fields.first("content-transfer-encoding").strip().lower()
         if media_type in ("message/rfc822", "message/global") and encoding in ("", "7bit", "8bit", "binary"):
             if entity.depth >= DEPTH_MAX:
                 self._find("too-deep", entity.place)
@@ -102,23 +103,20 @@ class Unfolding:
             place = f"{entity.place}.m" if entity.place else "m"
             yield Entity(body, entity.end, place, entity.depth + 1)
             return
-        self._leaf(entity, body, media_type, parameters, fields.get("content-disposition", ""), encoding)
+        self._leaf(entity, body, media_type, parameters, fields.first("content-disposition"), encoding)
 
     def _children(self, entity: Entity, body: int, boundary: str, media_type: str) -> Iterator[Entity]:
-        delimiter = boundary.encode("latin-1", "replace")[:BOUNDARY_MAX]
-        pattern = re.compile(rb"^--" + re.escape(delimiter) + rb"(--)?[ \t]*\r?$", re.MULTILINE)
+        delimiter = b"--" + boundary.encode("latin-1", "replace")[:BOUNDARY_MAX]
         default = "message/rfc822" if media_type == "multipart/digest" else "text/plain"
         start, number = -1, 0
-        for match in pattern.finditer(self._octets, body, entity.end):
+        for line, end, is_last in delimiters(self._octets, delimiter, body, entity.end):
             if start >= 0:
                 number += 1
                 if len(self.parts) + number > PARTS_MAX:
                     self._find("too-many-parts", entity.place)
                     return
-                yield Entity(start, match.start(), _place(entity.place, number), entity.depth + 1, default)
-            start = min(match.end() + 1, entity.end)
-            if match[1]:
-                start = -1
+                yield Entity(start, line, _place(entity.place, number), entity.depth + 1, default)
+            start = -1 if is_last else min(end + 1, entity.end)
         if start >= 0 and start < entity.end:  # cut short: mail programs show what is there
             yield Entity(start, entity.end, _place(entity.place, number + 1), entity.depth + 1, default)
 
@@ -305,11 +303,33 @@ def _place(above: str, number: int) -> str:
     return f"{above}.{number}" if above else str(number)
 
 
+def delimiters(octets: Octets, delimiter: bytes, start: int, end: int) -> Iterator[tuple[int, int, bool]]:
+    """Lines that are this delimiter, and nothing behind it but blanks: where it begins and ends, the CR with it and the
+    LF without, and whether it is the last. start: of a line. RFC 2046 §5.1.1"""
+    at, misses = octets.find(delimiter, start, end), 0
+    while at >= 0:
+        match = None
+        if at == 0 or octets[at - 1] == _LF:
+            match = _DELIMITER_REST.match(octets, at + len(delimiter), end)
+        if match is not None:
+            yield at, match.end(), match[1] is not None
+            at = octets.find(delimiter, match.end(), end)
+        elif (misses := misses + 1) < DELIMITERS_MISSED_MAX:
+            at = octets.find(delimiter, at + 1, end)
+        else:
+            break
+    if at >= 0:
+        pattern = re.compile(rb"^" + re.escape(delimiter) + _DELIMITER_REST.pattern, re.MULTILINE)
+        for found in pattern.finditer(octets, at + 1, end):
+            yield found.start(), found.end(), found[1] is not None
+
+
 def _body_of(octets: Octets, start: int, end: int) -> int:
     """Where the body begins: behind the first empty line; `end` if there is none."""
     if octets[start : start + 2] == b"\r\n":
         return start + 2
     if octets[start : start + 1] == b"\n":
         return start + 1
-    ends = [place + len(blank) for blank in (b"\n\r\n", b"\n\n") if (place := octets.find(blank, start, end)) >= 0]
-    return min(ends, default=end)
+    crlf = octets.find(b"\n\r\n", start, end)
+    lf = octets.find(b"\n\n", start, crlf + 2 if crlf >= 0 else end)
+    return lf + 2 if lf >= 0 else crlf + 3 if crlf >= 0 else end
