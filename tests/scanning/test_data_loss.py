@@ -1,10 +1,13 @@
 """Numbers with a checksum, keys, a customer's own words."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.support.corpus import mails
 
 from outgate.contract.scanning import ScanPolicy
 from outgate.mail.findings import Finding
+from outgate.scanning import data_loss
 from outgate.scanning.data_loss import COUNT_MAX, DataLoss, masked
 from outgate.scanning.interface import Context
 from outgate.scanning.mime import take_apart
@@ -90,3 +93,13 @@ def test_ordinary_mail_is_not_suspected() -> None:
         findings = DataLoss().scan(take_apart(mail.as_sent), Context("a@b.example", ()))
         suspected += any(finding.name != "password" for finding in findings)
     assert suspected <= total * 0.005
+
+
+PIECES = "password|PASSWORT|kennwort|api_key|api-key|apikey|\u017fecret|access-token|client_secret|:|=|hunter2Zx9Kq"
+BLANKS = '\u212aennwort| |\u2003|\xa0|\x1f|\x0b|\r\n|"'
+
+
+@given(st.lists(st.sampled_from([*PIECES.split("|"), *BLANKS.split("|")]), max_size=12).map("".join))
+def test_nothing_is_found_that_was_not_suspected(text: str) -> None:
+    if data_loss._PASSWORD.search(text):
+        assert "password" in {data_loss._SUSPECT_NAMES[number] for number in data_loss._SUSPECTS.Match(text)}

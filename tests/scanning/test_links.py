@@ -1,10 +1,14 @@
 """Links that lead elsewhere than they seem to."""
 
+import re
+from unittest import mock
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.scanned import attached, found
 
+from outgate.scanning import links
 from outgate.scanning.links import Links, address_of, findings_of, target_of
 from outgate.scanning.message import Link
 from outgate.scanning.names import lookalikes
@@ -107,3 +111,14 @@ def test_any_link(target: str, shown: str) -> None:
     of(target, shown)
     of("https://" + target, shown)
     target_of("https://t.co/" + target)
+
+
+PIECES = "http://|https://|HTTP://|ftp://|a|b.example|B.Example.|@|:|80|/|//|\\|?|#|%|%41|[|]|..|_|t.co|\u00e4"
+MORE_PIECES = "\t|\n| |google.com/url|url="
+
+
+@given(st.lists(st.sampled_from([*PIECES.split("|"), *MORE_PIECES.split("|")]), max_size=12).map("".join))
+def test_ordinary_links_are_read_as_all_others(link: str) -> None:
+    with mock.patch.object(links, "_ORDINARY", re.compile("(?!)")):
+        read_by_its_parts = target_of(link)
+    assert target_of(link) == read_by_its_parts

@@ -2,7 +2,7 @@
 
 import pytest
 
-from outgate.scanning.names import has_mixed_scripts, lookalikes, registrable, shown, skeleton
+from outgate.scanning.names import LABELS_MAX, Lookalikes, has_mixed_scripts, lookalikes, registrable, shown, skeleton
 
 OWN = frozenset(("alpha-mill.example", "paypal.com", "mail.beta.example"))
 
@@ -71,3 +71,12 @@ def test_mixed_scripts() -> None:
     assert not has_mixed_scripts("m\u00fcller.example")
     assert shown("xn--mller-kva.example") == "m\u00fcller.example"
     assert shown("xn--\u00fc.example") == "xn--\u00fc.example"
+
+
+@pytest.mark.parametrize(
+    "host", ["a.example", "x.a.example", "." * 30 + "a.example", "b.a.example.", "", "example", "a"]
+)
+def test_what_is_owned(host: str) -> None:
+    labels = host.split(".")[-LABELS_MAX:]
+    expected = any(".".join(labels[at:]) == "a.example" for at in range(len(labels)))
+    assert Lookalikes(frozenset(("a.example",))).owns(host) == expected

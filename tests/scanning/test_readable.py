@@ -1,5 +1,8 @@
 """Texts and links of a message."""
 
+import re
+from unittest import mock
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,6 +62,16 @@ def test_links_are_those_that_their_pattern_finds(text: str) -> None:
 )
 def test_host(link: str, host: str) -> None:
     assert host_of(link) == host
+
+
+PIECES = "http://|x:|://|a|A.example.|@|:|80|/|\\|?|#|%|[|]|..|_|-|+|\u00e4|\u212a|\t|\n| "
+
+
+@given(st.lists(st.sampled_from(PIECES.split("|")), max_size=12).map("".join))
+def test_ordinary_hosts_are_read_as_all_others(link: str) -> None:
+    with mock.patch.object(readable_module, "_ORDINARY_HOST", re.compile("(?!)")):
+        read_by_its_parts = host_of.__wrapped__(link)
+    assert host_of.__wrapped__(link) == read_by_its_parts
 
 
 def test_office_documents_are_read() -> None:

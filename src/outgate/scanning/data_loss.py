@@ -124,7 +124,10 @@ _PASSWORD: Final = re.compile(
     r"\s{0,3}[:=]\s{0,3}[\"']?([^\s\"'<>]{8,128})",
     re.IGNORECASE,
 )
-_PASSWORD_HINT: Final = r"(?i)passwor[dt]|kennwort|api[_ -]?key|secret|access[_ -]?token"  # noqa: S105 - no secret
+# As the above, with all that may be taken for blanks.
+_PASSWORD_HINT: Final = (  # no secret
+    r"(?i)(?:passwor[dt]|kennwort|api[_ -]?key|secret|access[_ -]?token)(?:[\t-\r\x1c- ]|[^\x00-\x7f]){0,3}[:=]"  # noqa: S105
+)
 SECRET_ENTROPY: Final = 3.2  # bits a character, from which on what follows "password:" is taken for one
 
 

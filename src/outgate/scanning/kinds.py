@@ -74,6 +74,9 @@ _STARTS: Final = (
     (b"SQLite format 3\0", "database"),
     (b"-----BEGIN PGP MESSAGE", "pgp-message"),
 )
+_STARTS_BY_FIRST: Final = {
+    start[:1]: tuple(each for each in _STARTS if each[0][:1] == start[:1]) for start, _ in _STARTS
+}
 _AT_257: Final = b"ustar"  # of a tar archive
 _AT_32769: Final = b"CD001"  # of an image of a compact disc
 
@@ -163,7 +166,7 @@ def kind_of(octets: bytes, name: str, media_type: str) -> str:
 
 
 def _by_start(octets: bytes, head: bytes) -> str:
-    for start, kind in _STARTS:
+    for start, kind in _STARTS_BY_FIRST.get(head[:1], ()):
         if head.startswith(start):
             return kind
     if head.startswith(

@@ -100,8 +100,14 @@ class Lookalikes:
 
     def owns(self, host: str) -> bool:
         """Is it one of the names, or below one?"""
-        labels = host.split(".")[-LABELS_MAX:]
-        return any(".".join(labels[at:]) in self._names for at in range(len(labels)))
+        if host.count(".") >= LABELS_MAX:
+            host = ".".join(host.split(".")[-LABELS_MAX:])
+        dot = "."
+        while dot:
+            if host in self._names:
+                return True
+            _, dot, host = host.partition(".")
+        return False
 
     def taken_for(self, host: str) -> tuple[str, str]:
         """The name that a host can be taken for, and how: "look-alike" (it looks the same) or "prefix" (it begins with

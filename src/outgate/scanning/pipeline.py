@@ -112,12 +112,15 @@ def _fault(scanner: str, error: Exception) -> Finding:
 def kept(findings: Iterable[Finding]) -> list[Finding]:
     """At most `FINDINGS_MAX`, equal ones once, the weightiest of each category in turn; texts cut and printable."""
     by_category: dict[Category, list[Finding]] = {}
+    most = 0  # findings of one category
     for finding in dict.fromkeys(map(_cleaned, findings)):
-        by_category.setdefault(finding.category, []).append(finding)
+        same = by_category.setdefault(finding.category, [])
+        same.append(finding)
+        most = max(most, len(same))
     for same in by_category.values():
         same.sort(key=lambda finding: -finding.weight)
     chosen: list[Finding] = []
-    for place in range(FINDINGS_MAX):
+    for place in range(min(most, FINDINGS_MAX)):
         for same in by_category.values():
             if place < len(same) and len(chosen) < FINDINGS_MAX:
                 chosen.append(same[place])

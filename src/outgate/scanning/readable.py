@@ -40,6 +40,8 @@ _OFFICE_LINKS: Final = re.compile(r"(?:word|xl|ppt)/(?:\w+/)*_rels/[^/]+\.rels")
 _OFFICE_BREAK: Final = re.compile(r"</(?:w:p|a:p|text:p|si|c|row|w:tr)>")
 _TARGET: Final = re.compile(r'Target="((?:https?|ftp):[^"]+)"[^<>]*TargetMode="External"', re.IGNORECASE)
 _OFFICE: Final = frozenset(("word", "excel", "powerpoint", "visio", "office", "open-document"))
+# Of most links this takes the host that `urlsplit` takes, at a tenth of the cost.
+_ORDINARY_HOST: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://([A-Za-z0-9.\-_]+)(?::[0-9]*)?(?=[/?#]|\Z)")
 HOSTS_REMEMBERED: Final = 1_024  # links whose host a process keeps
 LINKS_MAX: Final = 500  # of one message
 
@@ -158,6 +160,8 @@ def office_text(octets: bytes, room: int) -> tuple[str, tuple[Link, ...]]:
 @lru_cache(maxsize=HOSTS_REMEMBERED)
 def host_of(link: str) -> str:
     """The host that a link leads to, in lower case; "" if it names none."""
+    if match := _ORDINARY_HOST.match(link):
+        return match[1].rstrip(".").lower()
     try:
         return (urlsplit(link).hostname or "").rstrip(".").lower()
     except ValueError:
