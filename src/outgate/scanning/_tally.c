@@ -52,13 +52,26 @@ static void prepare(void)
     }
 }
 
-/* zlib's crc32, of octets that are folded on the way if `fold`. */
-static uint32_t crc(const uint8_t *octets, Py_ssize_t length, uint32_t value, int fold)
+/* zlib's crc32. */
+static uint32_t crc(const uint8_t *octets, Py_ssize_t length, uint32_t value)
 {
     value = ~value;
     for (Py_ssize_t at = 0; at < length; at++)
-        value = remainders[(value ^ (fold ? folded[octets[at]] : octets[at])) & 0xFF] ^ value >> 8;
+        value = remainders[(value ^ octets[at]) & 0xFF] ^ value >> 8;
     return ~value;
+}
+
+/* The same of the folded octets, from two values at once, which takes no longer than from one. */
+static void two_crcs(const uint8_t *octets, Py_ssize_t length, uint32_t *one, uint32_t *other)
+{
+    uint32_t first = ~*one, second = ~*other;
+    for (Py_ssize_t at = 0; at < length; at++) {
+        uint8_t octet = folded[octets[at]];
+        first = remainders[(first ^ octet) & 0xFF] ^ first >> 8;
+        second = remainders[(second ^ octet) & 0xFF] ^ second >> 8;
+    }
+    *one = ~first;
+    *other = ~second;
 }
 
 static void add(Tally *tally, uint32_t number)
@@ -101,11 +114,12 @@ static void add_words(Tally *tally, const uint8_t *octets, Py_ssize_t length, ui
             taken = 1;
             continue;
         }
-        uint32_t number = crc(octets + at, taken, start, 1);
-        add(tally, number);
+        uint32_t single = start, pair = before ^ PAIR;
+        two_crcs(octets + at, taken, &single, &pair);
+        add(tally, single);
         if (words++)
-            add(tally, crc(octets + at, taken, before ^ PAIR, 1));
-        before = number;
+            add(tally, pair);
+        before = single;
     }
 }
 
@@ -116,7 +130,7 @@ static void add_shouts(Tally *tally, const uint8_t *octets, Py_ssize_t length, u
     for (Py_ssize_t at = 0; at < length && shouts < SHOUTS_LOOKED_AT;) {
         Py_ssize_t word = run(octets, length, at, WORD, length);
         if (word >= SHOUT_MIN && word <= SHOUT_MAX && run(octets, length, at, CAPITAL, word) == word) {
-            add(tally, crc(octets + at, word, start ^ SHOUTED, 0));
+            add(tally, crc(octets + at, word, start ^ SHOUTED));
             shouts++;
         }
         at += word ? word : 1;
@@ -130,7 +144,7 @@ static int add_wholes(Tally *tally, PyObject *wholes)
         Py_ssize_t length;
         if (PyBytes_AsStringAndSize(PyTuple_GET_ITEM(wholes, at), &octets, &length) < 0)
             return -1;
-        add(tally, crc((const uint8_t *)octets, length, 0, 0));
+        add(tally, crc((const uint8_t *)octets, length, 0));
     }
     return 0;
 }
