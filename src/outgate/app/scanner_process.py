@@ -29,7 +29,7 @@ from outgate.scanning.pipeline import Pipeline
 MEMORY_MAX: Final = 1536 * 1024 * 1024  # octets of address space: content of 150 MiB, decoded, twice, and the libraries
 DESCRIPTORS_MAX: Final = 32  # open files of a scanner process
 NICENESS: Final = 5  # mail that needs no scanning goes first
-READ_OCTETS: Final = 1024 * 1024  # at a time
+READ_OCTETS: Final = 64 * 1024  # at a time
 
 _NOBODY: Final = ScanCustomer((), NO_SCANNING)
 
@@ -40,6 +40,7 @@ class ScannerProcess:
     def __init__(self, pipeline: Pipeline, stream: socket.socket) -> None:
         self._pipeline = pipeline
         self._stream = stream
+        self._received = stream.makefile("rb", READ_OCTETS)  # one system call for a frame and its length
         self._customers: dict[str, tuple[ScanCustomer, frozenset[str]]] = {}
 
     def run(self) -> None:
@@ -75,14 +76,8 @@ class ScannerProcess:
         return None if body is None else decode_order(body)
 
     def _read(self, length: int) -> bytes | None:
-        pieces = []
-        while length:
-            piece = self._stream.recv(min(length, READ_OCTETS))
-            if not piece:
-                return None
-            pieces.append(piece)
-            length -= len(piece)
-        return b"".join(pieces)
+        octets = self._received.read(length)
+        return octets if len(octets) == length else None
 
 
 def confine() -> None:

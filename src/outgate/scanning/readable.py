@@ -27,7 +27,7 @@ _LEADING: Final = frozenset(
     ("a", "area", "form", "iframe", "img", "link", "base", "embed", "object")
 )  # tags with links
 _ANCHOR_END: Final = re.compile(r"</?a\b", re.IGNORECASE)
-_UNSEEN: Final = re.compile(r"[\t\r\n]+")
+_UNSEEN: Final = "\t\r\n"
 SCHEME_MAX: Final = 5  # characters of what `_BARE_LINK` begins with
 TARGET_MAX: Final = 2_000  # characters of one link
 SHOWN_MAX: Final = 2_000  # characters of a page between a link's tags
@@ -107,7 +107,10 @@ def _target(tag: Tag) -> str:
     """Where a tag leads. Line ends and tabs in it count for nothing, as for browsers."""
     for name in ("href", "src", "action", "data"):
         if target := tag.attributes.get(name):
-            return _UNSEEN.sub("", target[:TARGET_MAX]).strip()
+            target = target[:TARGET_MAX]
+            for unseen in _UNSEEN:
+                target = target.replace(unseen, "")
+            return target.strip()
     return ""
 
 

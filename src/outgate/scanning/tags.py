@@ -159,8 +159,11 @@ def _attributes(page: str, at: int) -> tuple[dict[str, str], int]:
 def _kept(attributes: Iterable[tuple[str, str, str, str]]) -> dict[str, str]:
     """Of names and values in the three ways to write one."""
     found: dict[str, str] = {}
-    for name, double, single, bare in attributes:
-        _keep(found, name, double or single or bare)
+    for name, double, single, bare in attributes:  # as `_keep`, which would be called for each
+        name = name.lower()
+        if name not in found:
+            value = double or single or bare
+            found[name] = html.unescape(value) if "&" in value else value
     return found
 
 
