@@ -7,8 +7,9 @@ runs it reports as `Category.UNSCANNABLE`. A peer chooses every octet that it se
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from outgate.contract.scanning import NO_SCANNING, ScanPolicy
 from outgate.mail.findings import Finding
@@ -23,8 +24,7 @@ class Unscannable(Exception):
         self.name, self.detail, self.place = name, detail, place
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(Struct, frozen=True):
     """What is known of the message beside its content. domains: all of the customer's, canonical. source: the address
     that it came from."""
 

@@ -4,8 +4,9 @@ Parts come in the order of the message, those inside archives and attached messa
 is bounded by `scanning.guards`; what exceeds a bound is no part but an `unscannable` finding of the message.
 """
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from outgate.mail.fields import Fields
 from outgate.mail.findings import AttachmentFact, Finding
@@ -14,8 +15,7 @@ from outgate.scanning.guards import NAME_MAX
 BYTE_ORDER_MARKS: Final = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """A leaf.
 
     place: path such as "2.1" or "3/invoice.zip/setup.exe"; the name in it is made printable. media_type: as declared,
@@ -53,16 +53,14 @@ class Part:
         return self.octets.decode("latin-1")
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(Struct, frozen=True, gc=False):
     """Where it leads, and what a person sees of it ("" where that is the same or nothing)."""
 
     target: str
     shown: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Readable:
+class Readable(Struct, frozen=True):
     """Of one part. is_body: it is what is read, not an attachment."""
 
     place: str
@@ -71,8 +69,7 @@ class Readable:
     is_body: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ScannedMessage:
+class ScannedMessage(Struct, frozen=True):
     """head: the header block as it came, without the empty line. fields: what stands in it. parts: leaves. findings:
     what taking it apart showed already (unscannable). attachments: for the record and for rules. hosts: of the links in
     it, canonical, each once. readable: texts with their links."""

@@ -7,11 +7,12 @@ what must be looked at; where they differ from each other, that is a finding.
 import binascii
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from hashlib import sha256
 from mmap import mmap
 from typing import Final
 from urllib.parse import unquote_to_bytes
+
+from msgspec import Struct, structs
 
 from outgate.mail.fields import Fields, decoded
 from outgate.mail.findings import AttachmentFact, AttachmentGroup, Category, Finding
@@ -44,8 +45,7 @@ _ENCRYPTED: Final = AttachmentGroup.ENCRYPTED.value
 _TEXTS: Final = ("text/plain", "text/html")
 
 
-@dataclass(frozen=True, slots=True)
-class Entity:
+class Entity(Struct, frozen=True, gc=False):
     """Header and body of a message or part, by offsets into the whole."""
 
     start: int
@@ -199,7 +199,7 @@ def with_more(message: ScannedMessage, parts: list[Part], texts: Iterable[Readab
     parts = parts[:room] if room < len(parts) else parts
     unpacked = unpack(parts, len(message.parts))
     more = [
-        replace(part, kind=unpacked.kinds[part.place]) if part.place in unpacked.kinds else part
+        structs.replace(part, kind=unpacked.kinds[part.place]) if part.place in unpacked.kinds else part
         for part in (*parts, *unpacked.parts)
     ]
     readables = (*message.readable, *readable(more), *texts)

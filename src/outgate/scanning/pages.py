@@ -180,7 +180,7 @@ def _add(page: Page, tag: Tag) -> None:
         _add_link(page, attributes.get(_LINKED[tag.name], "").strip(), "download" in attributes)
     if srcdoc := attributes.get("srcdoc"):
         page.inner.append(srcdoc)
-    page.scripts += [value for name, value in attributes.items() if name.startswith("on") and value]
+    page.scripts += [value for name, value in attributes.items() if name[0] == "o" and name[:2] == "on" and value]
 
 
 def _add_link(page: Page, target: str, is_download: bool) -> None:

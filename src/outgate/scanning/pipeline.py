@@ -1,7 +1,6 @@
 """All built-in readers and scanners, one after the other, over one message."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from mmap import mmap
 from typing import Final, TypeVar
 
@@ -72,7 +71,7 @@ def _read(reader: Reader, message: ScannedMessage, context: Context) -> ScannedM
             case Part():
                 parts.append(found)
     more = with_more(message, parts, texts) if parts or texts else message
-    return replace(more, findings=(*more.findings, *findings)) if findings else more
+    return structs.replace(more, findings=(*more.findings, *findings)) if findings else more
 
 
 def _guarded(
