@@ -33,6 +33,8 @@ def test_values_that_cannot_be_decoded_stay_as_they_are(value: bytes, expected: 
 def test_both_bounds() -> None:
     assert len(fields_of(b"A: b\r\n" * (FIELDS_MAX + 1))) == FIELDS_MAX
     assert len(fields_of(b"A: " + b"x" * (VALUE_MAX * 2))[0][1]) <= VALUE_MAX
+    assert Fields(b"A: b\r\n" * FIELDS_MAX + b"B: c\r\n").first("b") == ""
+    assert Fields(b"A: b\r\n" * (FIELDS_MAX - 1) + b"B: c\r\n").first("b") == "c"
 
 
 def test_a_field_by_its_name() -> None:

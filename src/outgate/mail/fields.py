@@ -6,6 +6,7 @@ Costs time by the size of the block: called only where somebody looks.
 import re
 from email.errors import MessageError
 from email.header import decode_header, make_header
+from itertools import islice
 from typing import Final
 
 FIELDS_MAX: Final = 500  # of one block that are looked at
@@ -33,8 +34,8 @@ class Fields:
     def __init__(self, head: bytes) -> None:
         """head: as of `fields_of`."""
         self._values: dict[bytes, bytes] = {}
-        for name, value in _FIELD.findall(head)[:FIELDS_MAX]:
-            self._values.setdefault(name.lower(), value)
+        for match in islice(_FIELD.finditer(head), FIELDS_MAX):
+            self._values.setdefault(match[1].lower(), match[2])
         self._decoded: dict[str, str] = {}
 
     def first(self, name: str) -> str:

@@ -28,10 +28,11 @@ _LEADING: Final = frozenset(
 )  # tags with links
 _ANCHOR_END: Final = re.compile(r"</?a\b", re.IGNORECASE)
 _UNSEEN: Final = "\t\r\n"
-SCHEME_MAX: Final = 5  # characters of what `_BARE_LINK` begins with
 TARGET_MAX: Final = 2_000  # characters of one link
 SHOWN_MAX: Final = 2_000  # characters of a page between a link's tags
 _BARE_LINK: Final = re.compile(r"\b(?:https?|ftp)://[^\s<>\"'\u00ab\u00bb\u201c\u201d]{3,2000}", re.IGNORECASE)
+# Lengths of what `_BARE_LINK` begins with, by its last letter; the last is an s to who ignores case.
+_SCHEME_LENGTHS: Final = {"p": (4, 3), "P": (4, 3), "s": (5,), "S": (5,), "\u017f": (5,)}
 _OFFICE_TEXTS: Final = re.compile(
     r"word/(?:document|footnotes|endnotes|comments|header\d+|footer\d+)\.xml|xl/sharedStrings\.xml|"
     r"xl/worksheets/sheet\d+\.xml|ppt/(?:slides|notesSlides)/\w+\d+\.xml|content\.xml"
@@ -130,8 +131,8 @@ def bare_links(text: str) -> list[str]:
     mark = text.find("://")
     while mark >= 0:
         # Only where a link may begin before this mark is the pattern asked: it would go over the text letter by letter.
-        for start in range(max(end, mark - SCHEME_MAX), mark):
-            if match := _BARE_LINK.match(text, start):
+        for letters in _SCHEME_LENGTHS.get(text[mark - 1 : mark], ()):
+            if mark - letters >= end and (match := _BARE_LINK.match(text, mark - letters)):
                 found[match[0].rstrip(".,;:!?)]}")] = None
                 end = match.end()
                 break
