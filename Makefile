@@ -17,7 +17,8 @@ $(VENV)/.run: requirements/run.txt requirements/build.txt pyproject.toml
 	@touch $@
 
 # What is compiled is optional: without a C compiler or Python's headers Outgate runs in pure Python.
-$(VENV)/.compiled: $(VENV)/.run src/outgate/spool/_flusher.c src/outgate/scanning/_tally.c tools/compile
+$(VENV)/.compiled: $(VENV)/.run src/outgate/spool/_flusher.c src/outgate/scanning/_tally.c tools/compile tools/compile_modules.py src/outgate/compiled.py \
+  $(wildcard $(addprefix src/outgate/,$(addsuffix /*.py,smtp mail policy reception delivery net)))
 	@tools/compile $(BIN)/python
 	@touch $@
 
@@ -25,10 +26,14 @@ $(VENV)/.test: $(VENV)/.run requirements/test.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/test.txt
 	@touch $@
 
+# What is compiled has been tested as it is; here the same once more as Python.
+PURE := tests/smtp tests/reception tests/delivery tests/net/test_listener.py tests/test_compiled.py
+
 # The browser's driver keeps an event loop running in its process, beside which no other test could have one of its own.
 test: $(VENV)/.test system-packages $(VENV)/.compiled corpus check
 	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore tests/browser
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/browser
+	OUTGATE_PURE=1 $(BIN)/python -m pytest -n 2 --dist worksteal $(PURE)
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -210,6 +210,7 @@ def test_a_next_hop_that_refuses_for_good_returns_the_mail() -> None:
     play(scenario)
 
 
+@pytest.mark.pure
 def test_jobs_of_a_lane_that_is_down_end_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lanes, "FAILED_AT_ONCE", 10)
 
@@ -227,6 +228,7 @@ def test_jobs_of_a_lane_that_is_down_end_some_at_a_time(monkeypatch: pytest.Monk
     play(scenario)
 
 
+@pytest.mark.pure
 def test_lanes_that_nobody_uses_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lanes, "LANES_KEPT", 5)
 

@@ -716,6 +716,7 @@ def oops(*_: object) -> None:
     raise RuntimeError("oops")
 
 
+@pytest.mark.pure
 @pytest.mark.parametrize("place", ["router", "content", "send", "judge"])
 def test_a_fault_over_one_message_defers_it_and_harms_no_other(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:

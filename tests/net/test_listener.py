@@ -367,6 +367,7 @@ def test_who_takes_no_replies_is_read_no_more_and_cut_off(play: Callable[..., Li
     assert len(house.contents) * 128 * 1024 < 50_000_000
 
 
+@pytest.mark.pure
 def test_the_greediest_are_ended_when_memory_runs_short(
     play: Callable[..., Listener], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -473,6 +473,7 @@ def good_message(peer: Peer) -> None:
     assert peer.say(ENVELOPE + b"DATA\r\n" + HEAD + b"\r\n.\r\n")[-1].startswith("250")
 
 
+@pytest.mark.pure
 @pytest.mark.parametrize(
     ("name", "octets"),
     [
@@ -517,6 +518,7 @@ def test_a_durable_message_stands_though_its_event_cannot_be_told() -> None:
     assert peer.faults == [(peer.submitted[0][0].queue_id, "oops")]
 
 
+@pytest.mark.pure
 def test_a_fault_over_one_recipient_harms_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     peer = Peer()
     peer.say(ENVELOPE)
@@ -700,6 +702,7 @@ def test_a_peer_that_is_gone_before_the_proof_has_sent_nothing(size_octets: int)
     asyncio.run(scenario())
 
 
+@pytest.mark.pure
 def test_a_fault_of_ours_behind_the_wait_is_451(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:
         lookups = FakeLookups({KEY_NAME: KEY})

@@ -99,6 +99,7 @@ def test_too_large_content_is_told_at_once_so_that_what_was_kept_of_it_can_go() 
     assert driven.receiver.ended == ["message-too-large"]
 
 
+@pytest.mark.pure
 def test_content_without_an_end_is_not_read_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "SKIPPED_MAX", 1000)
     driven = ready_for_content(size_max_octets=100)

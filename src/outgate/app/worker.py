@@ -21,6 +21,7 @@ from typing import Any, Final
 import uvloop
 from msgspec import structs
 
+from outgate import compiled
 from outgate.app import policy_copy
 from outgate.app.adoption import Adopter
 from outgate.app.child import Orders, on_end, read_orders
@@ -243,7 +244,13 @@ class Worker:
                 next_hop_connections=self.room.next_hop_connections,
                 remedy="raise the limit of open files (LimitNOFILE of the service, ulimit -Hn)",
             )
-        self.log.write("worker-started", worker=self.name, queued=self.delivery.queued, revision=self.snapshot.revision)
+        self.log.write(
+            "worker-started",
+            worker=self.name,
+            queued=self.delivery.queued,
+            revision=self.snapshot.revision,
+            compiled=compiled.are_in_use(),
+        )
         await self.stopping.wait()
         await self._drain()
         for task in tasks:

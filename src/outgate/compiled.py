@@ -1,0 +1,105 @@
+"""The modules of a message's way, compiled: the same source, translated to C by mypyc, in `_compiled`.
+
+They are optional. `tools/compile` makes them where there is a C compiler; without them the same modules run as Python,
+and nothing differs but the time that a message takes. They are taken only if every one was made of the source that is
+there now, so that no change to the source is without effect. `OUTGATE_PURE=1` leaves them alone.
+"""
+
+import json
+import os
+import sys
+from hashlib import sha256
+from importlib.abc import MetaPathFinder
+from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, ModuleSpec
+from importlib.util import spec_from_file_location
+from pathlib import Path
+from typing import Final
+
+PURE_VARIABLE: Final = "OUTGATE_PURE"
+DIRECTORY: Final = Path(__file__).parent / "_compiled"
+MANIFEST: Final = DIRECTORY / "manifest.json"
+SHARED: Final = "outgate__mypyc"  # the library that holds them all; what has their names only points into it
+
+# Not among them, but for two: what defines msgspec's structs, which mypyc leaves without a hash.
+MODULES: Final = (
+    "outgate.delivery.item",
+    "outgate.delivery.lanes",
+    "outgate.delivery.outcome",
+    "outgate.delivery.pace",
+    "outgate.delivery.reports",
+    "outgate.delivery.rounds",
+    "outgate.mail.fields",
+    "outgate.mail.reply",
+    "outgate.net.hop_connection",
+    "outgate.net.listener",
+    "outgate.net.tls_transport",
+    "outgate.policy.admission",
+    "outgate.policy.domains",
+    "outgate.policy.from_field",
+    "outgate.policy.from_rule",
+    "outgate.policy.header",
+    "outgate.policy.mailbox",
+    "outgate.policy.meters",
+    "outgate.policy.networks",
+    "outgate.policy.window",
+    "outgate.reception.conversation",
+    "outgate.reception.identity",
+    "outgate.reception.record",
+    "outgate.reception.room",
+    "outgate.reception.trace",
+    "outgate.reception.transaction",
+    "outgate.smtp.answers",
+    "outgate.smtp.client",
+    "outgate.smtp.client_transaction",
+    "outgate.smtp.content",
+    "outgate.smtp.dialogue",
+    "outgate.smtp.grammar",
+    "outgate.smtp.incoming",
+    "outgate.smtp.replies",
+    "outgate.smtp.server",
+    "outgate.smtp.stuffing",
+)
+
+
+def source_of(module: str) -> Path:
+    return Path(__file__).parent.parent / (module.replace(".", "/") + ".py")
+
+
+def library_of(module: str) -> Path:
+    """The file that is loaded under this name."""
+    return DIRECTORY / (module + EXTENSION_SUFFIXES[0])
+
+
+def manifest() -> dict[str, str]:
+    """What `_compiled` has to say of itself if it is made of the source that is there now."""
+    made_by = f"{sys.implementation.cache_tag} {EXTENSION_SUFFIXES[0]}"
+    return {"python": made_by, **{module: sha256(source_of(module).read_bytes()).hexdigest() for module in MODULES}}
+
+
+class _Finder(MetaPathFinder):
+    def find_spec(self, fullname: str, path: object = None, target: object = None) -> ModuleSpec | None:  # noqa: ARG002
+        if fullname != SHARED and fullname not in MODULES:
+            return None
+        location = str(library_of(fullname))
+        return spec_from_file_location(fullname, location, loader=ExtensionFileLoader(fullname, location))
+
+
+def are_usable() -> bool:
+    """Are the compiled modules there, of this source and for this Python, and wanted?"""
+    if os.environ.get(PURE_VARIABLE, "0") not in ("", "0"):
+        return False
+    try:
+        made_of = json.loads(MANIFEST.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return bool(made_of == manifest())
+
+
+def install() -> None:
+    """Have the compiled modules imported in place of the source, if they are usable. Before any of them is imported."""
+    if are_usable():
+        sys.meta_path.insert(0, _Finder())
+
+
+def are_in_use() -> bool:
+    return any(isinstance(finder, _Finder) for finder in sys.meta_path)
