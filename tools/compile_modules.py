@@ -1,4 +1,5 @@
-"""tools/compile calls this: has mypyc translate the modules of `outgate.compiled.MODULES`, and compiles what it wrote.
+"""tools/compile calls this: has mypyc translate the modules of `outgate.compiled.MODULES`, and compiles what it wrote,
+for the Outgate that this Python imports.
 
     python tools/compile_modules.py COMPILER
 
@@ -11,17 +12,26 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-SOURCE = ROOT / "src"
 os.environ["OUTGATE_PURE"] = "1"
-sys.path.insert(0, str(SOURCE))
 
-from outgate.compiled import DIRECTORY, MANIFEST, MODULES, SHARED, library_of, manifest, source_of  # noqa: E402
+from outgate.compiled import (
+    DIRECTORY,
+    MANIFEST,
+    MODULES,
+    SHARED,
+    are_of_this_source,
+    library_of,
+    manifest,
+    source_of,
+)
 
-# Less than the usual -O2: a fifth of the time to compile, and no slower that could be measured.
+# -O1 compiles quickly, and most of the time that is spent is spent in CPython's own functions.
 FLAGS = ("-O1", "-g0", "-fPIC", "-DNDEBUG", "-fwrapv", "-fno-strict-aliasing", "-w")
 
 # mypyc 2.4: a slice of bytes that begins behind their end is an error there, and empty in Python.
@@ -42,24 +52,30 @@ static inline PyObject *Outgate_GetSlice(PyObject *object, CPyTagged start, CPyT
 
 
 def main() -> int:
-    if MANIFEST.exists() and json.loads(MANIFEST.read_bytes()) == manifest():
+    if are_of_this_source():
         return 0
     try:
         from mypyc.build import mypycify  # noqa: PLC0415 - a tool, which need not be there
     except ImportError:
         print("mypyc is not there", file=sys.stderr)
         return 1
-    work = ROOT / "build" / "compiled"
-    shutil.rmtree(work, ignore_errors=True)
     shutil.rmtree(DIRECTORY, ignore_errors=True)
-    work.mkdir(parents=True)
     DIRECTORY.mkdir()
-    os.chdir(SOURCE)
+    with tempfile.TemporaryDirectory(prefix="outgate-compiled-") as work:
+        build(mypycify, Path(work), sys.argv[1])
+    return 0
+
+
+def build(mypycify: Callable[..., list[Any]], work: Path, compiler: str) -> None:
+    """Raises: OSError, CalledProcessError, SystemExit (mypyc's)."""
     wanted = manifest()
-    paths = [str(source_of(module).relative_to(SOURCE)) for module in MODULES]
+    package = DIRECTORY.parent
+    copied = work / "source"  # beside nothing that mypyc would take for ours, such as what is installed with it
+    shutil.copytree(package, copied / package.name, ignore=shutil.ignore_patterns("_compiled", "*.so", "__pycache__"))
+    os.chdir(copied)
+    paths = [str(source_of(module).relative_to(package.parent)) for module in MODULES]
     options = ["--config-file=", "--ignore-missing-imports", "--follow-imports=silent", f"--cache-dir={work / 'cache'}"]
     extensions = mypycify([*options, *paths], group_name="outgate", multi_file=True, target_dir=str(work))
-    compiler = sys.argv[1]
     include = sysconfig.get_path("include")
     with ThreadPoolExecutor(os.cpu_count()) as threads:
 
@@ -81,7 +97,6 @@ def main() -> int:
             command = [compiler, "-shared", *[each.result() for each in made], "-o", str(library_of(name))]
             subprocess.run(command, check=True)  # noqa: S603
     MANIFEST.write_text(json.dumps(wanted))  # last: what is not whole is not taken
-    return 0
 
 
 def _mend(path: Path) -> None:

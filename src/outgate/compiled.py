@@ -86,8 +86,10 @@ class _Finder(MetaPathFinder):
 
 def are_usable() -> bool:
     """Are the compiled modules there, of this source and for this Python, and wanted?"""
-    if os.environ.get(PURE_VARIABLE, "0") not in ("", "0"):
-        return False
+    return os.environ.get(PURE_VARIABLE, "0") in ("", "0") and are_of_this_source()
+
+
+def are_of_this_source() -> bool:
     try:
         made_of = json.loads(MANIFEST.read_bytes())
     except (OSError, ValueError):

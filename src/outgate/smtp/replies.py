@@ -47,7 +47,7 @@ class PeerReply(Struct, frozen=True, gc=False):
         status = f"{match[1]}.{match[2]}.{match[3]}"
         if len(texts) == 1:
             return Reply(self.code, status, texts[0][match.end() :])
-        return Reply(self.code, status, *(_without_status(text) for text in texts))
+        return Reply(self.code, status, *[_without_status(text) for text in texts])
 
 
 class ReplyReader:
