@@ -83,7 +83,7 @@ def test_no_module_defines_structs_that_would_lose_their_hash(module: str) -> No
             assert not thing.__struct_config__.order
 
 
-def test_slice_behind_the_end_is_empty() -> None:
+def test_slice_that_ends_before_it_begins_is_empty() -> None:
     reader = ReplyReader()
     reader.receive(b"250\r\n")
     reply = reader.next_reply()

@@ -34,19 +34,18 @@ from outgate.compiled import (
 # -O1 compiles quickly, and most of the time that is spent is spent in CPython's own functions.
 FLAGS = ("-O1", "-g0", "-fPIC", "-DNDEBUG", "-fwrapv", "-fno-strict-aliasing", "-w")
 
-# mypyc 2.4: a slice of bytes that begins behind their end is an error there, and empty in Python.
+# mypyc 2.4: a slice of bytes that ends before it begins is an error there, and empty in Python.
 SLICE = """
 static inline PyObject *Outgate_GetSlice(PyObject *object, CPyTagged start, CPyTagged end) {
-    if (PyBytes_Check(object) && CPyTagged_CheckShort(start) && CPyTagged_CheckShort(end)) {
-        Py_ssize_t length = PyBytes_GET_SIZE(object);
-        Py_ssize_t from = CPyTagged_ShortAsSsize_t(start), to = CPyTagged_ShortAsSsize_t(end);
-        if (from < 0) from = from + length < 0 ? 0 : from + length;
-        if (to < 0) to += length;
-        if (to > length) to = length;
-        if (from >= to) return PyBytes_FromStringAndSize(NULL, 0);
-        return PyBytes_FromStringAndSize(PyBytes_AS_STRING(object) + from, to - from);
-    }
-    return CPyBytes_GetSlice(object, start, end);
+    if (!CPyTagged_CheckShort(start) || !CPyTagged_CheckShort(end)) return CPyBytes_GetSlice(object, start, end);
+    Py_ssize_t from = CPyTagged_ShortAsSsize_t(start), to = CPyTagged_ShortAsSsize_t(end);
+    if (!PyBytes_CheckExact(object)) return PySequence_GetSlice(object, from, to);
+    Py_ssize_t length = PyBytes_GET_SIZE(object);
+    if (from < 0) from = from + length < 0 ? 0 : from + length;
+    if (to < 0) to += length;
+    if (to > length) to = length;
+    if (from >= to) return PyBytes_FromStringAndSize(NULL, 0);
+    return PyBytes_FromStringAndSize(PyBytes_AS_STRING(object) + from, to - from);
 }
 """
 
