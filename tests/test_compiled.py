@@ -47,7 +47,7 @@ def test_who_wants_none_gets_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert not compiled.are_usable()
 
 
-@pytest.mark.parametrize("change", ["python", "outgate.smtp.server"])
+@pytest.mark.parametrize("change", ["python", "recipe", "outgate.smtp.server"])
 def test_modules_of_other_source_or_for_another_python_are_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:

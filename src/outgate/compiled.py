@@ -18,6 +18,9 @@ from typing import Final
 PURE_VARIABLE: Final = "OUTGATE_PURE"
 DIRECTORY: Final = Path(__file__).parent / "_compiled"
 MANIFEST: Final = DIRECTORY / "manifest.json"
+RECIPE: Final = (
+    "1"  # to be raised with each change of `tools/compile_modules.py` that makes other code of the same source
+)
 SHARED: Final = "outgate__mypyc"  # the library that holds them all; what has their names only points into it
 
 # Not among them, but for two: what defines msgspec's structs, which mypyc leaves without a hash.
@@ -73,7 +76,8 @@ def library_of(module: str) -> Path:
 def manifest() -> dict[str, str]:
     """What `_compiled` has to say of itself if it is made of the source that is there now."""
     made_by = f"{sys.implementation.cache_tag} {EXTENSION_SUFFIXES[0]}"
-    return {"python": made_by, **{module: sha256(source_of(module).read_bytes()).hexdigest() for module in MODULES}}
+    digests = {module: sha256(source_of(module).read_bytes()).hexdigest() for module in MODULES}
+    return {"python": made_by, "recipe": RECIPE, **digests}
 
 
 class _Finder(MetaPathFinder):
