@@ -79,5 +79,5 @@ def test_message_is_deleted_from_its_page(page: Page, site: PortalInstallation, 
     page.on("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="Delete", exact=True).click()
     expect(page.get_by_text("Deletion ordered by admin@holding.example")).to_be_visible()
-    expect(page.locator("#story .standing").get_by_text("Failed")).to_be_visible(timeout=LIVE_MILLISECONDS)
+    expect(page.locator("#story .standing").get_by_text(f"Deleted by {ADMIN}")).to_be_visible(timeout=LIVE_MILLISECONDS)
     assert len(sink.messages) == before
