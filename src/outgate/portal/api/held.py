@@ -15,7 +15,7 @@ from outgate.portal.api.pages import LIMIT_DEFAULT, Cursor, Limit, read_cursor, 
 from outgate.portal.api.problems import Problem
 from outgate.portal.api.schemas import In
 from outgate.portal.held.selectors import HeldRow, held_of
-from outgate.portal.held.services import ACTIONS, CHOSEN_MAX, order
+from outgate.portal.held.services import ACTIONS, CHOSEN_MAX, Taken, order
 from outgate.portal.tracker.search import TEXT_MAX, read_queue_id
 
 router = Router(tags=["messages"])
@@ -57,8 +57,20 @@ class DecisionIn(In):
     )
 
 
+class TakenOut(Schema):
+    """What became of one message of a decision."""
+
+    reference: str = Field(description="As it was given", examples=["T463Z0H4G0G01"])
+    outcome: Taken = Field(
+        description="`ordered`; `not-waiting` any more, or not so that this can be done; `staff-only`: held as malware "
+        "or phishing, released by the provider's staff; `unknown`: no message of the customer's",
+        examples=["ordered"],
+    )
+
+
 class DecisionOut(Schema):
     ordered: int = Field(description="Messages that wait still, for which it is ordered", examples=[1])
+    messages: list[TakenOut] = Field(description="One for each reference, in their order")
 
 
 @router.get("/{slug:customer_id}/held", auth=READ, response=HeldPageOut, summary="List held messages")
@@ -85,13 +97,18 @@ def index(
 )
 def decide(request: HttpRequest, customer_id: str, wanted: DecisionIn) -> DecisionOut:
     """Workers carry it out within seconds. `release`: held mail, or mail in the slow lane; `retry`: deferred mail;
-    `delete`: any of it, without a notice to the sender. What does not wait any more is passed over."""
+    `delete`: any of it, without a notice to the sender. What does not wait any more is passed over, and so is
+    what the key's owner may not release, if there is other mail: `messages` says of each what became of it."""
     caller = caller_of(request)
     customer = customer_of(caller, customer_id)
     if wanted.action not in ACTIONS:
         raise Problem(422, "value-refused", "Choose release, retry or delete.")
-    count = order(caller=caller, customer=customer, references=wanted.references, action=wanted.action)
-    return DecisionOut(ordered=count)
+    ordered = order(caller=caller, customer=customer, references=wanted.references, action=wanted.action)
+    told = [
+        TakenOut(reference=each, outcome=ordered.taken.get(read_queue_id(each), Taken.UNKNOWN))
+        for each in wanted.references
+    ]
+    return DecisionOut(ordered=ordered.count(), messages=told)
 
 
 def _out(row: HeldRow) -> HeldMessageOut:

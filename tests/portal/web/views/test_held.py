@@ -98,6 +98,27 @@ def test_malware_is_released_by_staff_alone(people: People, signed_in: SignedIn)
     assert staff.post(f"{PAGE}decide/", {"chosen": name, "do": "release"}).status_code == 302
 
 
+def test_dangerous_mail_among_others_is_left_and_named(people: People, signed_in: SignedIn) -> None:
+    fine, dangerous = accept(1, **HELD), accept(2, lane="held", lane_reason="content-phishing", subject="<b>Pay</b>")
+    browser = signed_in(people.admin)
+    page = browser.post(f"{PAGE}decide/", {"chosen": [fine, dangerous], "do": "release"}, follow=True).content.decode()
+    assert "1 message is to be released." in page
+    assert "Left as before, since mail that is held as malware or phishing is released by your provider" in page
+    assert f"&lt;b&gt;Pay&lt;/b&gt;</bdi> ({dangerous})" in page
+    assert set(MessageOrder.objects.values_list("queue_id", flat=True)) == {fine}
+
+
+def test_what_was_gone_already_is_counted(people: People, signed_in: SignedIn) -> None:
+    held, gone = accept(1, **HELD), accept(2)
+    attempt(gone, ("b@b.example", "relayed", "250 ok"), is_final=True)
+    browser = signed_in(people.admin)
+    page = browser.post(f"{PAGE}decide/", {"chosen": [held, gone], "do": "delete"}, follow=True).content.decode()
+    assert "1 message is to be deleted." in page
+    assert "1 other does not wait any more." in page
+    page = browser.post(f"{PAGE}decide/", {"chosen": [gone], "do": "delete"}, follow=True).content.decode()
+    assert "Nothing was to be done" in page
+
+
 def test_staff_without_the_right_decides_nothing(people: People, signed_in: SignedIn) -> None:
     name = accept(1, **HELD)
     people.staff.rights = [Right.LOGIN_AS.value, Right.TRACKER.value]

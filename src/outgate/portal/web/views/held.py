@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.html import format_html, format_html_join
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 
@@ -15,10 +16,12 @@ from outgate.portal.customers.models import Customer
 from outgate.portal.errors import Invalid
 from outgate.portal.held import services
 from outgate.portal.held.selectors import COUNT_MAX, HeldPage, count_held, held_of, held_reasons
+from outgate.portal.held.services import NAMED_MAX, Ordered, Taken
 from outgate.portal.tracker.models import Status
 from outgate.portal.tracker.search import read_queue_id
 from outgate.portal.web.forms import Form
 from outgate.portal.web.request import CallerRequest
+from outgate.portal.web.templatetags.mail import foreign
 from outgate.portal.web.views.mail import of_mail
 
 _SAID: Final = {
@@ -26,6 +29,10 @@ _SAID: Final = {
     QueueAction.RETRY: "to be tried now",
     QueueAction.DELETE: "to be deleted",
 }
+_LEFT: Final = (
+    "Left as before, since mail that is held as malware or phishing is released by your provider's staff alone"
+)
+SUBJECT_MAX: Final = 60  # characters of a subject in what is said of an order
 FIELDS: Final = ("q", "reason", "standing")
 
 
@@ -42,16 +49,34 @@ def decide(request: CallerRequest, customer: Customer) -> HttpResponse:
     form = Form.of(request, "held")
     with form.catching():
         action = _action(form.text("do"))
-        count = services.order(
+        ordered = services.order(
             caller=request.caller, customer=customer, references=form.chosen("chosen"), action=action
         )
-        if count:
-            said = f"{count} message{'s are' if count > 1 else ' is'} {_SAID[action]}."
-            messages.success(request, f"{said} It takes a few seconds until it is seen here.")
-        else:
-            messages.info(request, "Nothing was to be done: what you chose does not wait any more.")
+        _say(request, ordered, action)
         return redirect(_next(request, form, customer))
     return _page(request, customer, form)
+
+
+def _say(request: CallerRequest, ordered: Ordered, action: QueueAction) -> None:
+    """What was ordered, and what was left and why."""
+    if count := ordered.count():
+        said = f"{count} message{'s are' if count > 1 else ' is'} {_SAID[action]}."
+        messages.success(request, f"{said} It takes a few seconds until it is seen here.")
+    if (gone := ordered.count(Taken.NOT_WAITING) + ordered.count(Taken.UNKNOWN)) and count:
+        messages.info(request, f"{gone} other{'s do' if gone > 1 else ' does'} not wait any more.")
+    elif gone:
+        messages.info(request, "Nothing was to be done: what you chose does not wait any more.")
+    if left := ordered.left:
+        named = format_html_join(
+            ", ",
+            "{} ({})",
+            ((foreign(each.subject or "(no subject)", SUBJECT_MAX), each.queue_id) for each in left[:NAMED_MAX]),
+        )
+        more = f" and {len(left) - NAMED_MAX} more" if len(left) > NAMED_MAX else ""
+        text = (
+            "Left as before, since mail that is held as malware or phishing is released by your provider's staff alone"
+        )
+        messages.warning(request, format_html("{}: {}{}.", text, named, more))
 
 
 def _page(request: CallerRequest, customer: Customer, form: Form) -> HttpResponse:
