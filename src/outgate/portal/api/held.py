@@ -14,7 +14,7 @@ from outgate.portal.api.authentication import Key, caller_of
 from outgate.portal.api.pages import LIMIT_DEFAULT, Cursor, Limit, read_cursor, write_cursor
 from outgate.portal.api.problems import Problem
 from outgate.portal.api.schemas import In
-from outgate.portal.held.selectors import HeldRow, held_of
+from outgate.portal.held.selectors import ORDER_SECONDS, HeldRow, held_of
 from outgate.portal.held.services import ACTIONS, CHOSEN_MAX, Taken, order
 from outgate.portal.tracker.search import TEXT_MAX, read_queue_id
 
@@ -29,6 +29,10 @@ class OrderOut(Schema):
     action: QueueAction = Field(examples=["release"])
     actor: str = Field(examples=["ada@example.com"])
     at: datetime
+    is_late: bool = Field(
+        description=f"No worker has carried it out {ORDER_SECONDS} seconds after. It may be ordered again",
+        examples=[False],
+    )
 
 
 class HeldMessageOut(Schema):
@@ -124,5 +128,7 @@ def _out(row: HeldRow) -> HeldMessageOut:
         recipient_count=row.more + bool(row.recipient),
         subject=message.subject,
         size_octets=message.size_octets,
-        order=OrderOut(action=QueueAction(placed.action), actor=placed.actor, at=placed.at) if placed else None,
+        order=OrderOut(action=QueueAction(placed.action), actor=placed.actor, at=placed.at, is_late=row.is_late)
+        if placed
+        else None,
     )

@@ -54,6 +54,7 @@ _customer = [
     path("policies/templates/", policy_templates.keep, name="keep-template"),
     path("policies/templates/remove/", policy_templates.remove, name="remove-template"),
     path("held/", held.index, name="held"),
+    path("held/orders/", held.orders, name="held-orders"),
     path("held/decide/", held.decide, name="decide-held"),
     path("mail/", mail.index, name="mail"),
     path("mail/newer/", mail.newer, name="newer-mail"),

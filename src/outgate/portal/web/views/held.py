@@ -1,6 +1,6 @@
 """Mail that is held: the list, and what people decide over it and over other waiting mail."""
 
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -15,7 +15,15 @@ from outgate.contract.commands import QueueAction
 from outgate.portal.customers.models import Customer
 from outgate.portal.errors import Invalid
 from outgate.portal.held import services
-from outgate.portal.held.selectors import COUNT_MAX, HeldPage, count_held, held_of, held_reasons
+from outgate.portal.held.selectors import (
+    COUNT_MAX,
+    PAGE_SIZE,
+    HeldPage,
+    count_held,
+    held_of,
+    held_reasons,
+    standings_of,
+)
 from outgate.portal.held.services import NAMED_MAX, Ordered, Taken
 from outgate.portal.tracker.models import Status
 from outgate.portal.tracker.search import read_queue_id
@@ -33,6 +41,8 @@ _LEFT: Final = (
     "Left as before, since mail that is held as malware or phishing is released by your provider's staff alone"
 )
 SUBJECT_MAX: Final = 60  # characters of a subject in what is said of an order
+POLL_SECONDS: Final = 3  # between two questions of an open list
+LATE_SECONDS: Final = 15  # the same, where only what is late is left
 FIELDS: Final = ("q", "reason", "standing")
 
 
@@ -40,6 +50,35 @@ FIELDS: Final = ("q", "reason", "standing")
 @of_mail
 def index(request: CallerRequest, customer: Customer) -> HttpResponse:
     return _page(request, customer, Form("held"))
+
+
+@require_safe
+@of_mail
+def orders(request: CallerRequest, customer: Customer) -> HttpResponse:
+    """Asked every few seconds by an open list: what became of the orders that it shows. Only what has changed comes
+    back, so that ticks and focus stay. `watch`, `late`: queue ids; `gone`: how many have left so far; others: the
+    filter of the list."""
+    watched, late = _names(request.GET.get("watch", "")), _names(request.GET.get("late", ""))
+    rows = standings_of(customer.slug, watched)
+    left = [row for row in rows if not row.is_waiting]
+    text = request.GET.get("gone", "")
+    before = int(text) if text.isascii() and text.isdecimal() and len(text) < 4 else 0
+    query = urlencode({name: request.GET[name] for name in FIELDS if request.GET.get(name)})
+    waiting = [row for row in rows if row.is_waiting]
+    context = {
+        "customer": customer,
+        "changed": left + [row for row in waiting if row.is_late != (row.queue_id in late)],
+        "is_news": bool(left),
+        "gone": before + len(left),
+        "query": query,
+        "live": _live(
+            [row.queue_id for row in waiting],
+            [row.queue_id for row in waiting if row.is_late],
+            gone=before + len(left),
+            query=query,
+        ),
+    }
+    return render(request, "web/held_orders.html", context)
 
 
 @require_POST
@@ -103,10 +142,28 @@ def _page(request: CallerRequest, customer: Customer, form: Form) -> HttpRespons
         "may_work": caller.may_work_on_held,
         "may_release_dangerous": caller.may_release_dangerous,
         "dangerous": services.DANGEROUS,
-        "is_pending": any(row.order is not None for row in found.rows),
+        "live": _live(
+            [row.message.queue_id for row in found.rows if row.order is not None],
+            [row.message.queue_id for row in found.rows if row.is_late],
+            gone=0,
+            query=urlencode(values),
+        ),
         "chosen": form.chosen("chosen"),
     }
     return render(request, "web/held.html", context, status=200 if form.is_good else 422)
+
+
+def _live(watched: list[str], late: list[str], *, gone: int, query: str) -> dict[str, Any]:
+    """What an open list asks with, and how often; nothing where nothing is under way."""
+    if not watched:
+        return {}
+    asked = urlencode({"watch": ".".join(watched), "late": ".".join(late), "gone": gone})
+    pause = LATE_SECONDS if len(late) == len(watched) else POLL_SECONDS
+    return {"query": f"{asked}&{query}" if query else asked, "seconds": pause}
+
+
+def _names(text: str) -> list[str]:
+    return [name for each in text.split(".")[:PAGE_SIZE] if (name := read_queue_id(each))]
 
 
 def _action(text: str) -> QueueAction:
