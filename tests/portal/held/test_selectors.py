@@ -90,7 +90,7 @@ def test_few_held_of_many_are_found_by_an_index() -> None:
 
 
 def test_slow_mail_by_sender() -> None:
-    for number, sender in enumerate(("a@alpha.example", "b@alpha.example", "b@alpha.example")):
+    for number, sender in enumerate(("a@alpha.example", "B@alpha.example", "b@alpha.example")):
         accept(number, lane="slow", lane_reason="over-limit", reverse_path=sender, size_octets=10)
     hold(9)
     found = [(each.sender, each.messages, each.octets) for each in slow_by_sender("alpha")]

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet, Sum
+from django.db.models.functions import Lower
 from django.utils import timezone
 
 from outgate.portal.feed.models import CommandReport
@@ -109,7 +110,7 @@ def standings_of(customer_id: str, queue_ids: Sequence[str]) -> list[Standing]:
 
 @dataclass(frozen=True, slots=True)
 class SlowSender:
-    """What waits of one sender in the slow lane. sender: reverse-path. oldest: when its first message came."""
+    """What waits of one sender in the slow lane. sender: reverse-path, lower case. oldest: when its first one came."""
 
     sender: str
     messages: int
@@ -118,11 +119,11 @@ class SlowSender:
 
 
 def slow_by_sender(customer_id: str) -> list[SlowSender]:
-    """The first `SENDERS_MAX` by how much waits."""
-    rows = _waiting(customer_id, Status.SLOW).order_by().values("reverse_path")
+    """The first `SENDERS_MAX` by how much waits. As they are counted: the case of a sender does not matter."""
+    rows = _waiting(customer_id, Status.SLOW).order_by().values(sender=Lower("reverse_path"))
     counted = rows.annotate(messages=Count("queue_id"), octets=Sum("size_octets"), oldest=Min("at"))
-    first = counted.order_by("-messages", "reverse_path")[:SENDERS_MAX]
-    return [SlowSender(row["reverse_path"], row["messages"], row["octets"], row["oldest"]) for row in first]
+    first = counted.order_by("-messages", "sender")[:SENDERS_MAX]
+    return [SlowSender(row["sender"], row["messages"], row["octets"], row["oldest"]) for row in first]
 
 
 def orders_of(queue_ids: Iterable[str]) -> dict[str, MessageOrder]:

@@ -1,6 +1,9 @@
 """What the parts about limits show: the limits, who is locked, and what waits in the slow lane."""
 
+import hashlib
 from typing import Any, Final
+
+import msgspec
 
 from outgate.contract.policy import Counted, Limit, LimitScope, SenderLimits
 from outgate.portal.customers.models import Customer
@@ -34,9 +37,10 @@ def limits(_request: CallerRequest, customer: Customer) -> dict[str, Any]:
         "counted": COUNTED,
         "exempt": "\n".join(wanted.exempt),
         "lock_minutes": wanted.lock_seconds // 60,
-        "lock_factor": f"{wanted.lock_factor:g}",
+        "lock_factor": factor_text(wanted),
         "invalid_help": f"Of at least {wanted.invalid_minimum} in an hour; 0 never locks",
-        "rule_count": len(wanted.limits),
+        "lock_help": _lock_help(wanted),
+        "stamp": stamp_of(wanted),
         "is_default": wanted == SenderLimits(),
     }
 
@@ -51,6 +55,21 @@ def shown_rule(number: int, rule: Limit) -> dict[str, Any]:
         "time": time_text(rule.seconds),
         "maximum": rule.maximum,
     }
+
+
+def _lock_help(wanted: SenderLimits) -> str:
+    """Minutes cannot tell every time that API and texts can set: the form keeps it while it is not changed."""
+    text = "Longer each time within a day"
+    return f"{text}. Set to {wanted.lock_seconds} seconds" if wanted.lock_seconds % 60 else text
+
+
+def factor_text(wanted: SenderLimits) -> str:
+    return f"{wanted.lock_factor:g}"
+
+
+def stamp_of(wanted: SenderLimits) -> str:
+    """Another one as soon as any of the limits is another: says in the form what stood when it was shown."""
+    return hashlib.sha256(msgspec.json.encode(wanted)).hexdigest()[:32]
 
 
 def key_of(rule: Limit) -> str:
