@@ -82,6 +82,7 @@ _customer = [
     path("outbound/sources/<int:pk>/remove/", general.remove_source, name="remove-source"),
     path("outbound/limits/", limits.set_limits, name="set-limits"),
     path("outbound/limits/reset/", limits.reset_limits, name="reset-limits"),
+    path("outbound/near/", limits.near, name="near-limit"),
     path("outbound/locked/", limits.lock, name="lock-sender"),
     path("outbound/locked/unlock/", limits.unlock, name="unlock-sender"),
     path("outbound/relays/", routes.set_relay, name="set-relay"),

@@ -10,6 +10,7 @@ from outgate.portal.customers.models import Customer
 from outgate.portal.held.selectors import SENDERS_MAX, slow_by_sender
 from outgate.portal.limits.selectors import locked_rows
 from outgate.portal.outbound.selectors import sender_limits
+from outgate.portal.web.near_limit import PERCENT, near_limit
 from outgate.portal.web.request import CallerRequest
 
 LOCKED_SHOWN: Final = 100
@@ -83,6 +84,30 @@ def time_text(seconds: int) -> str:
             count = seconds // size
             return one if count == 1 else f"{count} {many}"
     return f"{seconds} seconds"
+
+
+def near(request: CallerRequest, customer: Customer) -> dict[str, Any]:
+    """Nothing is asked for the page itself: who looks without scripts follows a link (`?near=1`)."""
+    return near_asked(request, customer) if request.GET.get("near") else {"is_asked": False}
+
+
+def near_asked(request: CallerRequest, customer: Customer) -> dict[str, Any]:
+    """Of senders only what who asks may see of mail. uses: None where no worker answered."""
+    uses = near_limit(customer.slug) if request.caller.may_see_mail else []
+    rows = [
+        {
+            "scope": dict(SCOPES)[use.scope],
+            "subject": use.subject,
+            "used": use.used,
+            "maximum": use.maximum,
+            "counted": use.counted,
+            "time": time_text(use.seconds),
+            "is_full": use.used >= use.maximum,
+        }
+        for use in uses or ()
+        if use.scope in dict(SCOPES)
+    ]
+    return {"is_asked": True, "is_answered": uses is not None, "rows": rows, "percent": PERCENT}
 
 
 def locked(_request: CallerRequest, customer: Customer) -> dict[str, Any]:

@@ -9,11 +9,13 @@ from tests.support.portal import ACTOR, living_document
 from tests.support.tracked import accept
 
 from outgate.contract.policy import DEFAULT_LIMITS, Counted, Limit, LimitScope, SenderLimits
+from outgate.contract.wire import SenderUse
 from outgate.portal.accounts.models import Right
 from outgate.portal.limits.models import LockedMailbox
 from outgate.portal.limits.services import lock_sender
 from outgate.portal.outbound.cloud_services import set_limits
 from outgate.portal.outbound.selectors import sender_limits
+from outgate.portal.web.sections import limits as sections
 from outgate.portal.web.sections.limits import key_of, stamp_of, time_text
 
 pytestmark = pytest.mark.django_db(databases="__all__")
@@ -188,6 +190,54 @@ def test_staff_that_may_not_see_mail_sees_no_sender(people: People, signed_in: S
     staff.post("/customers/alpha/login-as/")
     page = staff.get(PAGE).content.decode()
     assert "bulk@alpha.example" not in page
+    assert "Your rights do not include looking at mail" in page
+
+
+def near(browser: Any, monkeypatch: pytest.MonkeyPatch, uses: list[SenderUse] | None) -> tuple[str, list[str]]:
+    asked: list[str] = []
+
+    def answer(customer_id: str) -> list[SenderUse] | None:
+        asked.append(customer_id)
+        return uses
+
+    monkeypatch.setattr(sections, "near_limit", answer)
+    return browser.get(f"{PAGE}near/").content.decode(), asked
+
+
+def test_who_is_near_a_limit(browser: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert 'hx-trigger="load"' in browser.get(PAGE).content.decode()
+    uses = [
+        SenderUse("alpha", "mailbox", "<b>@alpha.example", "recipients", 300, 50, 50),
+        SenderUse("alpha", "customer", "", "recipients", 3_600, 20_000, 12_000),
+    ]
+    page, asked = near(browser, monkeypatch, uses)
+    assert asked == ["alpha"]
+    assert "&lt;b&gt;@alpha.example" in page
+    assert "50 of 50 recipients" in page
+    assert "full" in page
+    assert "12,000 of 20,000 recipients" in page
+    assert 'hx-trigger="load"' not in page
+    assert "50 of 50 recipients" in browser.get(f"{PAGE}?near=1").content.decode()
+    assert "Nobody has used 50 %" in near(browser, monkeypatch, [])[0]
+
+
+def test_no_worker_answers_who_is_near_a_limit(browser: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "No worker has answered" in near(browser, monkeypatch, None)[0]
+    assert browser.get(f"{PAGE}?near=1").status_code == 200
+
+
+def test_who_is_near_a_limit_is_for_who_may_see_mail_of_the_customer(
+    people: People, signed_in: SignedIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    foreign = signed_in(people.foreign_admin)
+    assert foreign.get(f"{PAGE}near/").status_code == 404
+    people.staff.rights = [Right.LOGIN_AS.value]
+    people.staff.save(update_fields=["rights"])
+    staff = signed_in(people.staff)
+    staff.post("/customers/alpha/login-as/")
+    page, asked = near(staff, monkeypatch, [SenderUse("alpha", "mailbox", "eve@alpha.example", "recipients", 60, 5, 5)])
+    assert asked == []
+    assert "eve@alpha.example" not in page
     assert "Your rights do not include looking at mail" in page
 
 

@@ -3,6 +3,9 @@
 import re
 from typing import Final
 
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
 from msgspec import structs
 
 from outgate.contract.policy import Counted, Limit, LimitScope, SenderLimits
@@ -13,8 +16,8 @@ from outgate.portal.outbound import cloud_services
 from outgate.portal.outbound.cloud_validation import LOCK_SECONDS_MAX, RULES_MAX
 from outgate.portal.outbound.selectors import sender_limits
 from outgate.portal.web.forms import Form
-from outgate.portal.web.request import CallerRequest
-from outgate.portal.web.sections.limits import COUNTED, SCOPES, factor_text, key_of, stamp_of, time_text
+from outgate.portal.web.request import CallerRequest, of_customer
+from outgate.portal.web.sections.limits import COUNTED, SCOPES, factor_text, key_of, near_asked, stamp_of, time_text
 from outgate.portal.web.views.outbound.page import form_view
 
 _RULE: Final = re.compile(r"rules\[(\d+)\](?:\.(\w+))?")
@@ -23,6 +26,13 @@ _CHANGED: Final = (
     "stands now is beside it where it differs. Saving again puts yours in its place."
 )
 _ITEM: Final = re.compile(r"exempt\[\d+\]")
+
+
+@require_GET
+@of_customer
+def near(request: CallerRequest, customer: Customer) -> HttpResponse:
+    """Who is near a limit: asked by the page once it is shown, since workers are asked for it."""
+    return render(request, "web/outbound/near_list.html", {"customer": customer, "part": near_asked(request, customer)})
 
 
 def _set(request: CallerRequest, customer: Customer, form: Form) -> tuple[str, str]:
