@@ -67,8 +67,27 @@ def test_held_message_is_released_and_leaves_as_it_came(page: Page, site: Portal
     page.on("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="Release chosen").click()
     expect(page.get_by_text("1 message is to be released.")).to_be_visible()
-    expect(page.get_by_text("No mail is held")).to_be_visible(timeout=LIVE_MILLISECONDS)
+    expect(page.get_by_text("1 message does not wait any more.")).to_be_visible(timeout=LIVE_MILLISECONDS)
+    page.get_by_role("link", name="Show what still waits").click()
+    expect(page.get_by_text("No mail is held")).to_be_visible()
     assert sink.wait_for(1)[-1].body_behind_trace == content
+
+
+def test_ticks_and_focus_stay_while_an_order_is_carried_out(page: Page, site: PortalInstallation) -> None:
+    for subject in ("first-plan", "second-plan"):
+        hold(site, subject)
+        open_list(page, site, subject)
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.get_by_label("Choose first-plan").check()
+    page.get_by_role("button", name="Release chosen").click()
+    other = page.get_by_label("Choose second-plan")
+    other.check()
+    other.focus()
+    expect(page.get_by_role("row", name="first-plan").get_by_text("Relayed")).to_be_visible(timeout=LIVE_MILLISECONDS)
+    expect(other).to_be_checked()
+    expect(other).to_be_focused()
+    page.get_by_role("button", name="Delete chosen").click()
+    expect(page.get_by_role("row", name="second-plan").get_by_text("Deleted")).to_be_visible(timeout=LIVE_MILLISECONDS)
 
 
 def test_message_is_deleted_from_its_page(page: Page, site: PortalInstallation, sink: Sink) -> None:
@@ -79,5 +98,5 @@ def test_message_is_deleted_from_its_page(page: Page, site: PortalInstallation, 
     page.on("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="Delete", exact=True).click()
     expect(page.get_by_text("Deletion ordered by admin@holding.example")).to_be_visible()
-    expect(page.locator("#story .standing").get_by_text("Failed")).to_be_visible(timeout=LIVE_MILLISECONDS)
+    expect(page.locator("#story .standing").get_by_text(f"Deleted by {ADMIN}")).to_be_visible(timeout=LIVE_MILLISECONDS)
     assert len(sink.messages) == before

@@ -5,7 +5,18 @@ from typing import Final
 from outgate.mail.message import queue_id
 
 AT: Final = 1_795_000_000.0  # seconds since the epoch
-NAMES: Final = ("relayed", "deferred", "failed", "refused", "hostile", "microsoft", "held")
+NAMES: Final = (
+    "relayed",
+    "deferred",
+    "failed",
+    "refused",
+    "hostile",
+    "microsoft",
+    "held",
+    "deleted",
+    "slow",
+    "ordered",
+)
 SAMPLES: Final = {name: queue_id(int(AT * 1000), 1, number) for number, name in enumerate(NAMES)}  # reference by name
 HOSTILE: Final = "<script>alert(1)</script> invoice\u202efdp.exe \x1b[2J " + "very-long-" * 40
 
@@ -81,6 +92,12 @@ def add_mail(customer: str) -> None:
     record_events(
         [
             accepted("held", *paths, subject="Customers of the quarter", **held),
+            accepted("slow", paths[0], subject="Summer sale", lane="slow", lane_reason="over-limit"),
+            accepted("ordered", paths[0], subject="Price list", **held),
+            accepted("deleted", paths[0], subject="Salaries of the year", **held),
+            attempted(
+                "deleted", 1, "deleted", (paths[0], "failed", "deleted by ada@nordwind-logistics.example"), next_hop=""
+            ),
             accepted("relayed", *paths, subject="Minutes of the meeting", evidence=Evidence("declared", dkim="none")),
             attempted("relayed", 1, "relayed", *((path, "relayed", "250 2.0.0 Ok: queued as 4C7F") for path in paths)),
             accepted("deferred", paths[0], subject="Offer 2026-117", lane="slow", lane_reason="over-limit"),

@@ -11,15 +11,22 @@ django.setup()
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes  # noqa: E402
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret  # noqa: E402
 from tests.support.browser_clouds import add_clouds  # noqa: E402
-from tests.support.browser_mail import add_mail  # noqa: E402
+from tests.support.browser_mail import SAMPLES, add_mail  # noqa: E402
 from tests.support.spf import TableDns  # noqa: E402
 from tests.support.spf_zone import INCLUDE, ready  # noqa: E402
 
+from outgate.contract.commands import QueueAction, QueueCommand  # noqa: E402
 from outgate.portal.accounts.audit import Actor  # noqa: E402
+from outgate.portal.accounts.caller import Caller  # noqa: E402
 from outgate.portal.accounts.models import Role, User  # noqa: E402
 from outgate.portal.accounts.services import add_user  # noqa: E402
 from outgate.portal.customers.models import Customer, Partner, Region  # noqa: E402
 from outgate.portal.customers.services import create_customer, create_partner, create_region  # noqa: E402
+from outgate.portal.feed.services import order_command  # noqa: E402
+from outgate.portal.held.models import MessageOrder  # noqa: E402
+from outgate.portal.held.selectors import ORDER_SECONDS  # noqa: E402
+from outgate.portal.held.services import order  # noqa: E402
+from outgate.portal.limits.services import lock_sender  # noqa: E402
 from outgate.portal.outbound import services as outbound  # noqa: E402
 from outgate.portal.spf import services as spf  # noqa: E402
 from outgate.spf.lookup import Answer, Question, Status, answered  # noqa: E402
@@ -27,6 +34,7 @@ from outgate.spf.report import report_on  # noqa: E402
 
 PASSWORD = "correct-horse-battery"
 ACTOR = Actor("sample")
+NOBODYS = QueueCommand(QueueAction.RELEASE, (SAMPLES["ordered"],))  # for a worker that is not there
 NAMES = ("Nordwind Logistics", "Kaffee Baum", "Praxis Dr. Sommer", "Stadtwerke Linde", "Hafen & Söhne", "Blauer Bogen")
 SPF_LOST = ("nordwind.example", "away.nordwind.example")
 SPF_TABLE = {
@@ -52,7 +60,9 @@ def main(customers: int) -> None:
     for number in range(customers):
         add_customer(number, partner, region)
     add_mail("nordwind-logistics")
-    show_spf(Customer.objects.get(name=NAMES[0]))
+    first = Customer.objects.get(name=NAMES[0])
+    show_spf(first)
+    show_held_and_locked(first)
     add("operator@example.com", Role.OPERATOR)
     add("staff@example.com", Role.PARTNER, partner=partner)
     add("admin@alpha.example", Role.CUSTOMER_ADMIN, customer=alpha)
@@ -85,6 +95,16 @@ def add_customer(number: int, partner: Partner, region: Region) -> None:
     if number % 3 == 1:
         outbound.add_source(actor=ACTOR, customer=made, network=f"9.9.{number}.9")
         outbound.switch_outbound(actor=ACTOR, customer=made, on=True)
+
+
+def show_held_and_locked(customer: Customer) -> None:
+    """A locked sender, and an order that no worker has carried out in time."""
+    mailbox = "accounting@d0.nordwind-logistics.example"
+    lock_sender(actor=ACTOR, customer=customer, mailbox=mailbox, seconds=30 * 86_400)
+    caller = Caller("ada@nordwind.example", Role.CUSTOMER_ADMIN, customer_id=customer.pk)
+    order(caller=caller, customer=customer, references=[SAMPLES["ordered"]], action=QueueAction.RELEASE)
+    MessageOrder.objects.update(at=timezone.now() - timedelta(seconds=2 * ORDER_SECONDS))
+    MessageOrder.objects.update(command=order_command(actor=ACTOR, command=NOBODYS, worker="gone/1"))
 
 
 def show_spf(customer: Customer) -> None:

@@ -48,6 +48,7 @@ PAGES: dict[str, dict[str, str]] = {
         "mail-older": f"{MAIL}?{SINCE}&before={SAMPLES['failed']}",
         **{f"message-{name}": f"{MAIL}{reference}/" for name, reference in SAMPLES.items()},
         "held": "/customers/nordwind-logistics/held/",
+        "slow-lane-full": "/customers/nordwind-logistics/held/?standing=slow",
         "acting-audit": "/audit/",
     },
     "admin@alpha.example": {

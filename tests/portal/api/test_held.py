@@ -27,7 +27,10 @@ def test_held_mail_is_listed_released_and_listed_with_the_order(alpha: Api) -> N
         None,
     )
     answer = alpha.send("POST", DECIDE, {"action": "release", "references": [name]})
-    assert (answer.status_code, answer.json()) == (200, {"ordered": 1})
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {"ordered": 1, "messages": [{"reference": name, "outcome": "ordered"}]},
+    )
     assert alpha.get(PATH).json()["items"][0]["order"]["action"] == "release"
 
 
@@ -55,6 +58,19 @@ def test_mistakes(alpha: Api, body: dict[str, Any]) -> None:
     accept(1, **HELD)
     assert alpha.send("POST", DECIDE, body).status_code == 422
     assert not MessageOrder.objects.exists()
+
+
+def test_each_message_is_told_of(alpha: Api) -> None:
+    fine, dangerous = accept(1, **HELD), accept(2, lane="held", lane_reason="content-malware")
+    body = {"action": "release", "references": [dangerous.lower(), "rubbish", fine]}
+    told = alpha.send("POST", DECIDE, body).json()
+    assert told["ordered"] == 1
+    assert [(each["reference"], each["outcome"]) for each in told["messages"]] == [
+        (dangerous.lower(), "staff-only"),
+        ("rubbish", "unknown"),
+        (fine, "ordered"),
+    ]
+    assert alpha.send("POST", DECIDE, {"action": "release", "references": [dangerous]}).status_code == 422
 
 
 def test_reading_is_not_deciding(people: People) -> None:

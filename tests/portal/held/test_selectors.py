@@ -1,14 +1,23 @@
 """The list of held mail."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connections
+from django.utils import timezone
+from tests.support.portal import customer
 from tests.support.tracked import accept, attempt
 
+from outgate.contract.commands import CommandResult, QueueAction
 from outgate.mail.findings import Category, Finding, ScanReport
+from outgate.portal.accounts.caller import Caller
+from outgate.portal.accounts.models import Role
+from outgate.portal.feed.services import record_report
 from outgate.portal.held import selectors as module
-from outgate.portal.held.selectors import count_held, held_of, held_reasons, slow_by_sender
+from outgate.portal.held.models import MessageOrder
+from outgate.portal.held.selectors import ORDER_SECONDS, count_held, held_of, held_reasons, slow_by_sender, standings_of
+from outgate.portal.held.services import order
 from outgate.portal.tracker.models import Status
 
 pytestmark = pytest.mark.django_db(databases="__all__")
@@ -81,9 +90,42 @@ def test_few_held_of_many_are_found_by_an_index() -> None:
 
 
 def test_slow_mail_by_sender() -> None:
-    for number, sender in enumerate(("a@alpha.example", "b@alpha.example", "b@alpha.example")):
+    for number, sender in enumerate(("a@alpha.example", "B@alpha.example", "b@alpha.example")):
         accept(number, lane="slow", lane_reason="over-limit", reverse_path=sender, size_octets=10)
     hold(9)
     found = [(each.sender, each.messages, each.octets) for each in slow_by_sender("alpha")]
     assert found == [("b@alpha.example", 2, 20), ("a@alpha.example", 1, 10)]
     assert len(held_of("alpha", standing=Status.SLOW).rows) == 3
+
+
+def late() -> dict[str, bool]:
+    return {row.message.queue_id: row.is_late for row in held_of("alpha").rows}
+
+
+def test_order_that_no_worker_carries_out_is_late_after_a_while() -> None:
+    alpha = customer("Alpha")
+    names = [hold(1), hold(2)]
+    caller = Caller("admin@alpha.example", Role.CUSTOMER_ADMIN, customer_id=1)
+    order(caller=caller, customer=alpha, references=names, action=QueueAction.RELEASE)
+    assert late() == dict.fromkeys(names, False)
+
+    past = timezone.now() - timedelta(seconds=ORDER_SECONDS + 1)
+    MessageOrder.objects.update(at=past)
+    assert late() == dict.fromkeys(names, True)
+    placed = MessageOrder.objects.get(queue_id=names[0])
+    said = CommandResult(done=(names[0],), absent=(names[1],))
+    record_report(number=placed.command_id, worker="mx1/1", result=said, now=timezone.now())
+    assert late() == {names[0]: False, names[1]: True}
+
+    order(caller=caller, customer=alpha, references=names, action=QueueAction.RELEASE)
+    assert late() == dict.fromkeys(names, False)
+
+
+def test_how_ordered_messages_stand() -> None:
+    alpha = customer("Alpha")
+    held, gone, foreign = hold(1), hold(2), hold(3, customer="beta")
+    caller = Caller("admin@alpha.example", Role.CUSTOMER_ADMIN, customer_id=1)
+    order(caller=caller, customer=alpha, references=[held, gone], action=QueueAction.RELEASE)
+    attempt(gone, ("b@b.example", "relayed", "250 ok"), is_final=True)
+    found = [(each.queue_id, each.status, each.is_waiting) for each in standings_of("alpha", [gone, held, foreign])]
+    assert found == [(held, "held", True), (gone, "relayed", False)]

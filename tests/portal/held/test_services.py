@@ -18,7 +18,7 @@ from outgate.portal.feed.services import record_report
 from outgate.portal.held import services
 from outgate.portal.held.models import MessageOrder
 from outgate.portal.held.selectors import order_of
-from outgate.portal.held.services import DANGEROUS, NAMED_MAX, may_do, order
+from outgate.portal.held.services import DANGEROUS, NAMED_MAX, Taken, may_do, order
 from outgate.portal.tracker.models import TrackedMessage
 from outgate.sealing.keys import new_content_key, new_private_key, public_key_of, seal_key
 
@@ -46,7 +46,7 @@ def tracked(name: str) -> TrackedMessage:
 
 def test_release_is_ordered_of_every_worker_and_recorded(alpha: Customer) -> None:
     names = [accept(number, **HELD) for number in (1, 2)]
-    assert order(caller=ADMIN, customer=alpha, references=names, action=QueueAction.RELEASE) == 2
+    assert order(caller=ADMIN, customer=alpha, references=names, action=QueueAction.RELEASE).count() == 2
     assert commands() == [QueueCommand(QueueAction.RELEASE, tuple(names), "admin@alpha.example", "alpha")]
     assert OrderedCommand.objects.get().worker == ""
     assert actions().count("message.released") == 2
@@ -106,8 +106,8 @@ def test_mail_that_cannot_be_opened_is_named_and_holds_back_no_other(alpha: Cust
 
     assert commands() == []
     assert AuditEntry.objects.get(action="held-keys.do-not-open").detail["messages"] == len(lost)
-    assert order(caller=ADMIN, customer=alpha, references=[good], action=QueueAction.RELEASE) == 1
-    assert order(caller=ADMIN, customer=alpha, references=lost, action=QueueAction.DELETE) == len(lost)
+    assert order(caller=ADMIN, customer=alpha, references=[good], action=QueueAction.RELEASE).count() == 1
+    assert order(caller=ADMIN, customer=alpha, references=lost, action=QueueAction.DELETE).count() == len(lost)
 
 
 def test_same_order_again_is_the_same_command(alpha: Customer) -> None:
@@ -122,8 +122,8 @@ def test_same_order_again_is_the_same_command(alpha: Customer) -> None:
 def test_what_does_not_wait_any_more_is_passed_over(alpha: Customer) -> None:
     held, gone = accept(1, **HELD), accept(2)
     attempt(gone, ("b@b.example", "relayed", "250 ok"), is_final=True)
-    assert order(caller=ADMIN, customer=alpha, references=[held, gone], action=QueueAction.DELETE) == 1
-    assert order(caller=ADMIN, customer=alpha, references=[gone], action=QueueAction.DELETE) == 0
+    assert order(caller=ADMIN, customer=alpha, references=[held, gone], action=QueueAction.DELETE).count() == 1
+    assert order(caller=ADMIN, customer=alpha, references=[gone], action=QueueAction.DELETE).count() == 0
     assert commands()[0].queue_ids == (held,)
 
 
@@ -145,7 +145,8 @@ def test_how_a_message_stands_says_what_can_be_done(
 ) -> None:
     name = accept(1, **facts)
     assert may_do(ADMIN, tracked(name), action) is is_possible
-    assert order(caller=ADMIN, customer=alpha, references=[name], action=action) == is_possible
+    ordered = order(caller=ADMIN, customer=alpha, references=[name], action=action)
+    assert ordered.taken == {name: Taken.ORDERED if is_possible else Taken.NOT_WAITING}
 
 
 @pytest.mark.parametrize("reason", sorted(DANGEROUS))
@@ -155,8 +156,26 @@ def test_malware_and_phishing_are_released_by_staff_alone(alpha: Customer, reaso
     with pytest.raises(Invalid, match="staff alone"):
         order(caller=ADMIN, customer=alpha, references=[name], action=QueueAction.RELEASE)
     assert commands() == []
-    assert order(caller=ADMIN, customer=alpha, references=[name], action=QueueAction.DELETE) == 1
-    assert order(caller=STAFF, customer=alpha, references=[name], action=QueueAction.RELEASE) == 1
+    assert order(caller=ADMIN, customer=alpha, references=[name], action=QueueAction.DELETE).count() == 1
+    assert order(caller=STAFF, customer=alpha, references=[name], action=QueueAction.RELEASE).count() == 1
+
+
+def test_dangerous_mail_is_left_and_the_others_are_released(alpha: Customer) -> None:
+    fine, dangerous = accept(1, **HELD), accept(2, lane="held", lane_reason="content-phishing")
+    gone, foreign = accept(3), accept(4, customer="beta", **HELD)
+    attempt(gone, ("b@b.example", "relayed", "250 ok"), is_final=True)
+    ordered = order(
+        caller=ADMIN, customer=alpha, references=[foreign, gone, dangerous, fine], action=QueueAction.RELEASE
+    )
+    assert list(ordered.taken.items()) == [
+        (foreign, Taken.UNKNOWN),
+        (gone, Taken.NOT_WAITING),
+        (dangerous, Taken.STAFF_ONLY),
+        (fine, Taken.ORDERED),
+    ]
+    assert [message.queue_id for message in ordered.left] == [dangerous]
+    assert commands()[0].queue_ids == (fine,)
+    assert actions().count("message.released") == 1
 
 
 def test_who_has_no_right_decides_nothing(alpha: Customer) -> None:
@@ -173,7 +192,7 @@ def test_mail_of_others_is_not_there(alpha: Customer) -> None:
     with pytest.raises(NotFound):
         order(caller=ADMIN, customer=alpha, references=[foreign], action=QueueAction.DELETE)
     own = accept(2, **HELD)
-    assert order(caller=ADMIN, customer=alpha, references=[foreign, own], action=QueueAction.DELETE) == 1
+    assert order(caller=ADMIN, customer=alpha, references=[foreign, own], action=QueueAction.DELETE).count() == 1
     assert commands()[0].queue_ids == (own,)
 
 

@@ -30,6 +30,16 @@ def test_reason_is_that_of_what_went_wrong_last() -> None:
     assert [row.reason for row in rows()] == ["domain-own", "next-hop-refused"]
 
 
+def test_who_has_deleted_it() -> None:
+    name = accept(1)
+    attempt(name, ("b@b.example", "failed", "deleted by ada@alpha.example"), reason="deleted", next_hop="")
+
+    (row,) = rows()
+    assert (row.message.status, row.reason) == ("deleted", "deleted")
+    assert row.deletion is not None
+    assert row.deletion.by == "ada@alpha.example"
+
+
 def test_questions_do_not_grow_with_the_list(django_assert_num_queries: object) -> None:
     for number in range(20):
         attempt(accept(number), ("b@b.example", "failed", "550 no"), reason="next-hop-refused")

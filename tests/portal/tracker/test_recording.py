@@ -136,6 +136,26 @@ def test_status_follows_from_the_recipients(results: list[str], expected: str) -
     assert status() == expected
 
 
+@pytest.mark.parametrize(
+    ("tried", "expected"),
+    [([], "deleted"), ([("b@example.net", "failed")], "deleted"), ([("b@example.net", "relayed")], "partly-relayed")],
+    ids=str,
+)
+def test_what_a_person_deletes_is_deleted_and_not_failed(tried: list[tuple[str, str]], expected: str) -> None:
+    paths = ("b@example.net", "c@example.net")
+    left = [path for path in paths if path not in dict(tried)]
+    deletion = attempted(2, *[(path, "failed") for path in left], is_final=True)
+    events: list[MessageEvent] = [accepted(*paths), structs.replace(deletion, reason="deleted", next_hop="")]
+    if tried:
+        events.append(attempted(1, *tried))
+    for order in itertools.permutations(events):
+        TrackedMessage.objects.all().delete()
+        TrackedRecipient.objects.all().delete()
+        record_events(order)
+        assert status() == expected
+        assert outcomes()["c@example.net"] == ("deleted", "failed 2")
+
+
 def test_recipient_that_was_not_tried_yet_keeps_the_message_queued() -> None:
     record_events([accepted("b@example.net", "c@example.net"), attempted(1, ("b@example.net", "relayed"))])
 

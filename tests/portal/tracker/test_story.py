@@ -116,3 +116,20 @@ def test_version_changes_with_what_happens() -> None:
 
     assert len({first, second, told(name).version}) == 3
     assert told(name).version == told(name).version
+
+
+def test_deleted_message_says_by_whom_also_what_was_left_of_it() -> None:
+    whole, rest = accept(1), accept(2, paths=("a@b.example", "b@b.example"))
+    attempt(rest, ("a@b.example", "relayed", "250 ok"), number=1)
+    for name in (whole, rest):
+        said = ("b@b.example", "failed", "deleted by ada@alpha.example")
+        attempt(name, said, reason="deleted", next_hop="", number=2, is_final=True)
+
+    for name, status in ((whole, "deleted"), (rest, "partly-relayed")):
+        story = told(name)
+        assert story.message.status == status
+        assert story.deletion is not None
+        assert story.deletion.by == "ada@alpha.example"
+        assert story.causes == ["domain-own", "deleted"]
+        assert story.steps[-1].groups[0].outcome == "deleted"
+        assert story.is_final

@@ -14,8 +14,8 @@ from outgate.portal.api.authentication import Key, caller_of
 from outgate.portal.api.pages import LIMIT_DEFAULT, Cursor, Limit, read_cursor, write_cursor
 from outgate.portal.api.problems import Problem
 from outgate.portal.api.schemas import In
-from outgate.portal.held.selectors import HeldRow, held_of
-from outgate.portal.held.services import ACTIONS, CHOSEN_MAX, order
+from outgate.portal.held.selectors import ORDER_SECONDS, HeldRow, held_of
+from outgate.portal.held.services import ACTIONS, CHOSEN_MAX, Taken, order
 from outgate.portal.tracker.search import TEXT_MAX, read_queue_id
 
 router = Router(tags=["messages"])
@@ -29,6 +29,10 @@ class OrderOut(Schema):
     action: QueueAction = Field(examples=["release"])
     actor: str = Field(examples=["ada@example.com"])
     at: datetime
+    is_late: bool = Field(
+        description=f"No worker has carried it out {ORDER_SECONDS} seconds after. It may be ordered again",
+        examples=[False],
+    )
 
 
 class HeldMessageOut(Schema):
@@ -57,8 +61,20 @@ class DecisionIn(In):
     )
 
 
+class TakenOut(Schema):
+    """What became of one message of a decision."""
+
+    reference: str = Field(description="As it was given", examples=["T463Z0H4G0G01"])
+    outcome: Taken = Field(
+        description="`ordered`; `not-waiting` any more, or not so that this can be done; `staff-only`: held as malware "
+        "or phishing, released by the provider's staff; `unknown`: no message of the customer's",
+        examples=["ordered"],
+    )
+
+
 class DecisionOut(Schema):
     ordered: int = Field(description="Messages that wait still, for which it is ordered", examples=[1])
+    messages: list[TakenOut] = Field(description="One for each reference, in their order")
 
 
 @router.get("/{slug:customer_id}/held", auth=READ, response=HeldPageOut, summary="List held messages")
@@ -85,13 +101,18 @@ def index(
 )
 def decide(request: HttpRequest, customer_id: str, wanted: DecisionIn) -> DecisionOut:
     """Workers carry it out within seconds. `release`: held mail, or mail in the slow lane; `retry`: deferred mail;
-    `delete`: any of it, without a notice to the sender. What does not wait any more is passed over."""
+    `delete`: any of it, without a notice to the sender. What does not wait any more is passed over, and so is
+    what the key's owner may not release, if there is other mail: `messages` says of each what became of it."""
     caller = caller_of(request)
     customer = customer_of(caller, customer_id)
     if wanted.action not in ACTIONS:
         raise Problem(422, "value-refused", "Choose release, retry or delete.")
-    count = order(caller=caller, customer=customer, references=wanted.references, action=wanted.action)
-    return DecisionOut(ordered=count)
+    ordered = order(caller=caller, customer=customer, references=wanted.references, action=wanted.action)
+    told = [
+        TakenOut(reference=each, outcome=ordered.taken.get(read_queue_id(each), Taken.UNKNOWN))
+        for each in wanted.references
+    ]
+    return DecisionOut(ordered=ordered.count(), messages=told)
 
 
 def _out(row: HeldRow) -> HeldMessageOut:
@@ -107,5 +128,7 @@ def _out(row: HeldRow) -> HeldMessageOut:
         recipient_count=row.more + bool(row.recipient),
         subject=message.subject,
         size_octets=message.size_octets,
-        order=OrderOut(action=QueueAction(placed.action), actor=placed.actor, at=placed.at) if placed else None,
+        order=OrderOut(action=QueueAction(placed.action), actor=placed.actor, at=placed.at, is_late=row.is_late)
+        if placed
+        else None,
     )

@@ -1,6 +1,8 @@
 """What people decide over waiting mail: release, try now, delete. Workers carry it out."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 from django.db import transaction
@@ -20,6 +22,9 @@ from outgate.portal.tracker.search import read_queue_id
 CHOSEN_MAX: Final = 100  # messages of one order
 NAMED_MAX: Final = 5  # messages that an error names
 NO_RIGHT: Final = "Your rights do not include working on held mail. Ask an administrator of your organisation for them."
+STAFF_ONLY: Final = (
+    "Mail that is held as malware or phishing is released by your provider's staff alone. Leave it out, or ask them."
+)
 # Held for these, a message is released by staff alone: who was deceived by it would let it out.
 DANGEROUS: Final = frozenset(("content-malware", "content-phishing"))
 ACTIONS: Final = {
@@ -47,12 +52,33 @@ def may_do(caller: Caller, message: TrackedMessage, action: QueueAction) -> bool
     return action is not QueueAction.RELEASE or _may_release(caller, message)
 
 
-def order(*, caller: Caller, customer: Customer, references: Iterable[str], action: QueueAction) -> int:
-    """Have it done to these messages of the customer's; returns to how many.
+class Taken(StrEnum):
+    """What became of one message of an order."""
 
-    Those that do not wait any more are passed over: somebody was quicker. Carried out within seconds, while a worker
-    lives; an order that is repeated is one order. The command that releases sealed messages holds their keys.
-    Raises: Invalid, NotFound (no such right, or not the customer's).
+    ORDERED = "ordered"
+    NOT_WAITING = "not-waiting"  # any more, or not so that this can be done: somebody was quicker
+    STAFF_ONLY = "staff-only"  # see `DANGEROUS`
+    UNKNOWN = "unknown"  # no message of the customer's
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """taken: by queue id, of all that were named, in their order. left: what is staff's alone to release."""
+
+    taken: dict[str, Taken]
+    left: tuple[TrackedMessage, ...] = ()
+
+    def count(self, what: Taken = Taken.ORDERED) -> int:
+        return list(self.taken.values()).count(what)
+
+
+def order(*, caller: Caller, customer: Customer, references: Iterable[str], action: QueueAction) -> Ordered:
+    """Have it done to these messages of the customer's.
+
+    Those that do not wait any more are passed over, and so are those that the caller may not release if there are
+    others. Carried out within seconds, while a worker lives; an order that is repeated is one order. The command that
+    releases sealed messages holds their keys.
+    Raises: Invalid (also: the caller may release none of them), NotFound (no such right, or not the customer's).
     """
     check_may_work(caller)
     wanted = list(dict.fromkeys(filter(None, map(read_queue_id, references))))
@@ -63,15 +89,16 @@ def order(*, caller: Caller, customer: Customer, references: Iterable[str], acti
     messages = list(TrackedMessage.objects.filter(customer_id=customer.slug, queue_id__in=wanted).order_by("queue_id"))
     if not messages:
         raise NotFound("No such message is recorded.")
-    if action is QueueAction.RELEASE and any(not _may_release(caller, message) for message in messages):
-        raise Invalid(
-            "chosen",
-            "Mail that is held as malware or phishing is released by your provider's staff alone. Leave it out, or ask "
-            "them.",
-        )
-    waiting = [message for message in messages if message.status in ACTIONS[action]]
+    taken = dict.fromkeys(wanted, Taken.UNKNOWN)
+    left = [message for message in messages if action is QueueAction.RELEASE and not _may_release(caller, message)]
+    if len(left) == len(messages):
+        raise Invalid("chosen", STAFF_ONLY)
+    allowed = [message for message in messages if message not in left]
+    waiting = [message for message in allowed if message.status in ACTIONS[action]]
+    for found, what in ((left, Taken.STAFF_ONLY), (allowed, Taken.NOT_WAITING), (waiting, Taken.ORDERED)):
+        taken.update((message.queue_id, what) for message in found)
     if not waiting:
-        return 0
+        return Ordered(taken, tuple(left))
     keys = _keys(caller, customer, waiting) if action is QueueAction.RELEASE else {}
     ids = tuple(message.queue_id for message in waiting)
     now = timezone.now()
@@ -85,7 +112,7 @@ def order(*, caller: Caller, customer: Customer, references: Iterable[str], acti
                 defaults={"command_id": number, "action": action.value, "actor": caller.actor.name, "at": now},
             )
             audit.record(caller.actor, DONE[action], f"{customer.slug}/{message.queue_id}", reason=message.lane_reason)
-    return len(waiting)
+    return Ordered(taken, tuple(left))
 
 
 def _may_release(caller: Caller, message: TrackedMessage) -> bool:

@@ -6,20 +6,23 @@ from typing import Final
 
 from django.db.models import Count, Min, OuterRef, Q, Subquery
 
+from outgate.portal.tracker.deletions import Deletion, deletions_of
 from outgate.portal.tracker.models import Status, TrackedAttempt, TrackedMessage, TrackedRecipient
 
-_NOT_WELL: Final = (Status.DEFERRED, Status.FAILED, Status.PARTLY_RELAYED)
+_NOT_WELL: Final = (Status.DEFERRED, Status.FAILED, Status.PARTLY_RELAYED, Status.DELETED)
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """recipient: one of them, of those that were looked for if any; more: how many others there are.
-    reason: of the last attempt that did not go well, else why it was admitted or refused."""
+    reason: of the last attempt that did not go well, else why it was admitted or refused. deletion: of a
+    message that was deleted."""
 
     message: TrackedMessage
     recipient: str
     more: int
     reason: str
+    deletion: Deletion | None = None
 
 
 def rows_of(messages: Sequence[TrackedMessage], *, recipient: str = "") -> list[Row]:
@@ -32,11 +35,13 @@ def rows_of(messages: Sequence[TrackedMessage], *, recipient: str = "") -> list[
         for row in counted.annotate(first=Min("forward_path", filter=wanted), count=Count("forward_path"))
     }
     reasons = _reasons(messages)
+    deleted = [message.queue_id for message in messages if message.status == Status.DELETED]
+    deletions = deletions_of(deleted) if deleted else {}
     rows = []
     for message in messages:
         first, count = recipients.get(message.queue_id, ("", 0))
         reason = reasons.get(message.queue_id) or message.reason
-        rows.append(Row(message, first, max(0, count - 1), reason))
+        rows.append(Row(message, first, max(0, count - 1), reason, deletions.get(message.queue_id)))
     return rows
 
 

@@ -17,6 +17,7 @@ class Status(models.TextChoices):
     RELAYED = "relayed", "Relayed"
     PARTLY_RELAYED = "partly-relayed", "Relayed to some recipients, failed for others"
     FAILED = "failed", "Failed"
+    DELETED = "deleted", "Deleted by a person; nobody got it"
     REFUSED = "refused", "Refused"
     POSTPONED = "postponed", "Told to come again"
 
@@ -79,7 +80,7 @@ class TrackedRecipient(models.Model):
     pk = models.CompositePrimaryKey("queue_id", "forward_path")
     queue_id = models.TextField()
     forward_path = models.TextField()
-    outcome = models.TextField()  # "pending", "deferred", "relayed", "failed", "refused" or "postponed"
+    outcome = models.TextField()  # "pending", "deferred", "relayed", "failed", "deleted", "refused" or "postponed"
     reply = models.TextField(default="")
     next_hop = models.TextField(default="")
     rank = models.SmallIntegerField()

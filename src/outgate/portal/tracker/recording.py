@@ -36,6 +36,7 @@ _INTEGER_MAX: Final = 2**31 - 1
 _BIGINT_MAX: Final = 2**63 - 1
 _FACTS_OF_ACCEPTANCE: Final = _INTEGER_MAX  # more than any refusal's ordinal: nobody knows more
 _FACTS_OF_ATTEMPT: Final = -1
+DELETED: Final = "deleted"  # reason of a decision by which a person deletes; for its recipients their outcome too
 _NO_FACTS: Final = ("", "", "", "", 0, "", "", "", "", "", "", "{}", "{}", None)
 
 Row = tuple[Any, ...]
@@ -131,8 +132,8 @@ class _Batch:
         queue_id, next_hop, attempt = _text(event.queue_id), _text(event.next_hop), _integer(event.attempt)
         next_attempt_at = self._time(event.next_attempt_at) if event.next_attempt_at else None
         outcomes = [
-            (outcome.recipient, _text(outcome.forward_path), _text(outcome.outcome), _text(outcome.reply))
-            for outcome in event.outcomes
+            (each.recipient, _text(each.forward_path), _outcome(event.reason, each.outcome), _text(each.reply))
+            for each in event.outcomes
         ]
         if queue_id not in self.queue_ids:
             customer_id, worker = _text(event.customer_id), _text(event.worker)
@@ -194,6 +195,11 @@ class _Batch:
                 facts_from,
             )
         )
+
+
+def _outcome(reason: str, outcome: str) -> str:
+    """To a worker what is deleted has failed; people want to tell the two apart."""
+    return DELETED if reason == DELETED and outcome == "failed" else _text(outcome)
 
 
 def _text(value: str) -> str:
@@ -323,9 +329,10 @@ _STATUS: Final = f"""
             WHEN MAX(rank) = {_Rank.PENDING.value} AND {_MESSAGE_TABLE}.lane IN ('held', 'slow')
                 THEN {_MESSAGE_TABLE}.lane
             WHEN COUNT(*) FILTER (WHERE rank = {_Rank.PENDING.value}) > 0 THEN 'queued'
-            WHEN COUNT(*) FILTER (WHERE outcome = 'failed') = 0 THEN 'relayed'
-            WHEN COUNT(*) FILTER (WHERE outcome = 'relayed') = 0 THEN 'failed'
-            ELSE 'partly-relayed'
+            WHEN COUNT(*) FILTER (WHERE outcome IN ('failed', '{DELETED}')) = 0 THEN 'relayed'
+            WHEN COUNT(*) FILTER (WHERE outcome = 'relayed') > 0 THEN 'partly-relayed'
+            WHEN COUNT(*) FILTER (WHERE outcome = '{DELETED}') > 0 THEN '{DELETED}'
+            ELSE 'failed'
         END
         FROM {_RECIPIENT_TABLE} WHERE {_RECIPIENT_TABLE}.queue_id = {_MESSAGE_TABLE}.queue_id
     ) WHERE queue_id IN (%s)"""  # noqa: S608

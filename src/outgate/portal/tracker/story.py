@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from django.db.models import Case, Count, IntegerField, Q, Value, When
 
+from outgate.portal.tracker.deletions import Deletion, deletions_of
 from outgate.portal.tracker.models import Status, TrackedAttempt, TrackedMessage, TrackedRecipient, TrackedRefusal
 
 RECIPIENTS_SHOWN: Final = 200
@@ -13,6 +14,7 @@ ATTEMPTS_SHOWN: Final = 100  # the last ones
 REFUSALS_SHOWN: Final = 100  # the first ones
 GROUPS_SHOWN: Final = 10  # of recipients that fared alike in one attempt
 PATHS_SHOWN: Final = 5  # of one group
+_CUT_SHORT: Final = frozenset({Status.DELETED, Status.PARTLY_RELAYED})  # what a deletion can have led to
 WAITING: Final = frozenset({Status.QUEUED, Status.HELD, Status.SLOW, Status.DEFERRED})
 SETTLING: Final = timedelta(minutes=1)  # in which more may become known of a message that was refused
 _FACTS_OF_ACCEPTANCE: Final = 2**31 - 1  # of `TrackedMessage.facts_from`, see `recording`
@@ -53,7 +55,8 @@ class Step:
 class Story:
     """recipients: those that are not relayed first; total of them in recipient_count. causes: reason codes that say why
     it stands as it does, the first one first. steps: in the order of time; earlier_attempts are left out of them.
-    next_attempt_at: where it waits for one. version: another one as soon as anything here is another.
+    next_attempt_at: where it waits for one. deletion: of the message, or of what was left of it. version: another one
+    as soon as anything here is another.
     """
 
     message: TrackedMessage
@@ -65,6 +68,7 @@ class Story:
     steps: list[Step]
     earlier_attempts: int
     next_attempt_at: datetime | None
+    deletion: Deletion | None
     version: str
 
 
@@ -95,6 +99,7 @@ def story_of(message: TrackedMessage, *, now: datetime) -> Story:
         steps=steps,
         earlier_attempts=attempt_count - len(attempts),
         next_attempt_at=attempts[-1].next_attempt_at if attempts and is_waiting else None,
+        deletion=deletions_of([message.queue_id]).get(message.queue_id) if message.status in _CUT_SHORT else None,
         version=f"{message.status}.{message.facts_from}.{attempt_count}.{len(refusals)}",
     )
 

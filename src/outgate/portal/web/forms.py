@@ -11,12 +11,13 @@ from outgate.portal.errors import Invalid
 
 @dataclass(slots=True)
 class Form:
-    """name: tells the forms of one page apart."""
+    """name: tells the forms of one page apart. is_stale: what it changes was changed by somebody else meanwhile."""
 
     name: str = ""
     values: dict[str, str] = field(default_factory=dict)
     lists: dict[str, list[str]] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
+    is_stale: bool = False
 
     @classmethod
     def of(cls, request: HttpRequest, name: str = "") -> Self:

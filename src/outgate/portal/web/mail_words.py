@@ -11,6 +11,7 @@ BADGES: Final = {
     "relayed": ("on", "Relayed"),
     "partly-relayed": ("bad", "Partly relayed"),
     "failed": ("bad", "Failed"),
+    "deleted": ("off", "Deleted"),
     "refused": ("bad", "Refused"),
     "postponed": ("busy", "Postponed"),
     "pending": ("busy", "Waiting"),
@@ -27,6 +28,7 @@ SENTENCES: Final = {
     "relayed": "The next hop has taken it for every recipient",
     "partly-relayed": "Some recipients have it, for others it failed",
     "failed": "It could not be delivered",
+    "deleted": "It was taken out of the queue, and its sender was not told",
     "refused": "It was not accepted",
     "postponed": "It was not accepted; the sending system was told to come again",
 }

@@ -1,8 +1,10 @@
 """Held mail."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from tests.portal.web.conftest import People, SignedIn
 from tests.support.tracked import accept, attempt
 
@@ -10,6 +12,7 @@ from outgate.contract.commands import QueueAction
 from outgate.mail.findings import Category, Finding, ScanReport
 from outgate.portal.accounts.models import Right
 from outgate.portal.held.models import MessageOrder
+from outgate.portal.held.selectors import ORDER_SECONDS
 from outgate.portal.held.services import ACTIONS
 from outgate.portal.web import mail_words
 
@@ -43,6 +46,7 @@ def test_chosen_messages_are_released_and_the_page_says_so(people: People, signe
     assert "2 messages are to be released." in page
     assert "Release ordered" in page
     assert "by admin@alpha.example" in page
+    assert f"held/orders/?watch={second}.{first}&amp;late=&amp;gone=0" in page
     assert 'hx-trigger="every 3s"' in page
     assert set(MessageOrder.objects.values_list("queue_id", "action")) == {(first, "release"), (second, "release")}
 
@@ -98,6 +102,27 @@ def test_malware_is_released_by_staff_alone(people: People, signed_in: SignedIn)
     assert staff.post(f"{PAGE}decide/", {"chosen": name, "do": "release"}).status_code == 302
 
 
+def test_dangerous_mail_among_others_is_left_and_named(people: People, signed_in: SignedIn) -> None:
+    fine, dangerous = accept(1, **HELD), accept(2, lane="held", lane_reason="content-phishing", subject="<b>Pay</b>")
+    browser = signed_in(people.admin)
+    page = browser.post(f"{PAGE}decide/", {"chosen": [fine, dangerous], "do": "release"}, follow=True).content.decode()
+    assert "1 message is to be released." in page
+    assert "Left as before, since mail that is held as malware or phishing is released by your provider" in page
+    assert f"&lt;b&gt;Pay&lt;/b&gt;</bdi> ({dangerous})" in page
+    assert set(MessageOrder.objects.values_list("queue_id", flat=True)) == {fine}
+
+
+def test_what_was_gone_already_is_counted(people: People, signed_in: SignedIn) -> None:
+    held, gone = accept(1, **HELD), accept(2)
+    attempt(gone, ("b@b.example", "relayed", "250 ok"), is_final=True)
+    browser = signed_in(people.admin)
+    page = browser.post(f"{PAGE}decide/", {"chosen": [held, gone], "do": "delete"}, follow=True).content.decode()
+    assert "1 message is to be deleted." in page
+    assert "1 other does not wait any more." in page
+    page = browser.post(f"{PAGE}decide/", {"chosen": [gone], "do": "delete"}, follow=True).content.decode()
+    assert "Nothing was to be done" in page
+
+
 def test_staff_without_the_right_decides_nothing(people: People, signed_in: SignedIn) -> None:
     name = accept(1, **HELD)
     people.staff.rights = [Right.LOGIN_AS.value, Right.TRACKER.value]
@@ -125,6 +150,48 @@ def test_message_page_offers_what_can_be_done(people: People, signed_in: SignedI
     assert "1 message is to be released." in page
     assert "Release ordered by admin@alpha.example" in page
     assert 'name="do"' not in signed_in(people.viewer).get(f"/customers/alpha/mail/{held}/").content.decode()
+
+
+def test_open_list_learns_only_what_has_changed(people: People, signed_in: SignedIn) -> None:
+    first, second = accept(1, **HELD), accept(2, **HELD)
+    browser = signed_in(people.admin)
+    browser.post(f"{PAGE}decide/", {"chosen": [first, second], "do": "release"})
+    asked = {"watch": f"{first}.{second}", "late": "", "gone": "0"}
+    told = browser.get(f"{PAGE}orders/", asked).content.decode()
+    assert "hx-swap-oob" not in told
+    assert f"watch={first}.{second}&amp;late=&amp;gone=0" in told
+
+    attempt(first, ("b@b.example", "relayed", "250 ok"), is_final=True)
+    told = browser.get(f"{PAGE}orders/", asked).content.decode()
+    assert f'<div id="order-{first}" hx-swap-oob="true"><span class="state state-on">Relayed' in told
+    assert f"order-{second}" not in told
+    assert "1 message does not wait any more." in told
+    assert f"watch={second}&amp;late=&amp;gone=1" in told
+
+    MessageOrder.objects.update(at=timezone.now() - timedelta(seconds=ORDER_SECONDS + 1))
+    told = browser.get(f"{PAGE}orders/", {"watch": second, "gone": "1"}).content.decode()
+    assert "No worker has carried it out since" in told
+    assert "held-news" not in told
+    assert f"watch={second}&amp;late={second}&amp;gone=1" in told
+    assert 'hx-trigger="every 15s"' in told
+    told = browser.get(f"{PAGE}orders/", {"watch": second, "late": second, "gone": "1"}).content.decode()
+    assert "hx-swap-oob" not in told
+    assert "It can be ordered again" in browser.get(PAGE).content.decode()
+    assert "No worker has carried it out yet" in browser.get(f"/customers/alpha/mail/{second}/").content.decode()
+
+
+@pytest.mark.parametrize("watch", ["", "rubbish", ".".join(["T0000000000000"] * 500)])
+def test_strange_questions_for_orders_do_no_harm(watch: str, people: People, signed_in: SignedIn) -> None:
+    answer = signed_in(people.admin).get(f"{PAGE}orders/", {"watch": watch, "late": watch, "gone": "many"})
+    assert answer.status_code == 200
+    assert "hx-get" not in answer.content.decode()
+
+
+def test_orders_of_others_tell_nothing(people: People, signed_in: SignedIn) -> None:
+    name = accept(1, customer="beta", **HELD)
+    told = signed_in(people.admin).get(f"{PAGE}orders/", {"watch": name}).content.decode()
+    assert name not in told
+    assert signed_in(people.foreign_admin).get(f"{PAGE}orders/", {"watch": name}).status_code == 404
 
 
 def test_nobody_is_led_to_another_site(people: People, signed_in: SignedIn) -> None:

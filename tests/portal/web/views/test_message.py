@@ -199,3 +199,25 @@ def test_what_scanning_found_is_told(people: People, signed_in: SignedIn) -> Non
     assert "2/invoice.pdf.exe" in text
     assert "/r/content-phishing/" in text
     assert "<script>alert" not in text
+
+
+def test_deleted_message_says_so_by_whom_and_when(people: People, signed_in: SignedIn) -> None:
+    whole, rest = accept(1), accept(2, paths=("a@b.example", "b@b.example"))
+    attempt(rest, ("a@b.example", "relayed", "250 ok"), is_final=False)
+    for name in (whole, rest):
+        said = ("b@b.example", "failed", "deleted by ada@alpha.example")
+        attempt(name, said, reason="deleted", next_hop="", number=2, is_final=True)
+    browser = signed_in(people.admin)
+
+    page = browser.get(path_of(whole)).content.decode()
+    assert '<span class="state state-off">Deleted</span>' in page
+    assert 'Deleted by <bdi class="foreign">ada@alpha.example</bdi> at 2026-11-18 ' in page
+    assert ">Failed<" not in page
+    page = browser.get(path_of(rest)).content.decode()
+    assert ">Partly relayed<" in page
+    assert "the rest was deleted by" in page
+
+    listed = browser.get("/customers/alpha/mail/?since=2026-01-01T00:00&status=deleted").content.decode()
+    assert whole in listed
+    assert rest not in listed
+    assert 'by <bdi class="foreign">ada@alpha.example</bdi>' in listed

@@ -51,6 +51,7 @@ SECTIONS: Final = (
     Section("forwards", "Auto Forward", basics.forwards),
     Section("pools", "Microsoft pools", clouds.pools, clouds.is_microsoft),
     Section("limits", "Limits", limits.limits),
+    Section("near", "Near a limit", limits.near),
     Section("locked", "Locked senders", limits.locked),
     Section("slow", "Slow lane", limits.slow),
 )

@@ -1,12 +1,16 @@
 """What the parts about limits show: the limits, who is locked, and what waits in the slow lane."""
 
+import hashlib
 from typing import Any, Final
+
+import msgspec
 
 from outgate.contract.policy import Counted, Limit, LimitScope, SenderLimits
 from outgate.portal.customers.models import Customer
 from outgate.portal.held.selectors import SENDERS_MAX, slow_by_sender
 from outgate.portal.limits.selectors import locked_rows
 from outgate.portal.outbound.selectors import sender_limits
+from outgate.portal.web.near_limit import PERCENT, near_limit
 from outgate.portal.web.request import CallerRequest
 
 LOCKED_SHOWN: Final = 100
@@ -34,9 +38,10 @@ def limits(_request: CallerRequest, customer: Customer) -> dict[str, Any]:
         "counted": COUNTED,
         "exempt": "\n".join(wanted.exempt),
         "lock_minutes": wanted.lock_seconds // 60,
-        "lock_factor": f"{wanted.lock_factor:g}",
+        "lock_factor": factor_text(wanted),
         "invalid_help": f"Of at least {wanted.invalid_minimum} in an hour; 0 never locks",
-        "rule_count": len(wanted.limits),
+        "lock_help": _lock_help(wanted),
+        "stamp": stamp_of(wanted),
         "is_default": wanted == SenderLimits(),
     }
 
@@ -53,6 +58,21 @@ def shown_rule(number: int, rule: Limit) -> dict[str, Any]:
     }
 
 
+def _lock_help(wanted: SenderLimits) -> str:
+    """Minutes cannot tell every time that API and texts can set: the form keeps it while it is not changed."""
+    text = "Longer each time within a day"
+    return f"{text}. Set to {wanted.lock_seconds} seconds" if wanted.lock_seconds % 60 else text
+
+
+def factor_text(wanted: SenderLimits) -> str:
+    return f"{wanted.lock_factor:g}"
+
+
+def stamp_of(wanted: SenderLimits) -> str:
+    """Another one as soon as any of the limits is another: says in the form what stood when it was shown."""
+    return hashlib.sha256(msgspec.json.encode(wanted)).hexdigest()[:32]
+
+
 def key_of(rule: Limit) -> str:
     return f"{rule.scope.value}:{rule.counted.value}:{rule.seconds}:{rule.maximum}"
 
@@ -64,6 +84,30 @@ def time_text(seconds: int) -> str:
             count = seconds // size
             return one if count == 1 else f"{count} {many}"
     return f"{seconds} seconds"
+
+
+def near(request: CallerRequest, customer: Customer) -> dict[str, Any]:
+    """Nothing is asked for the page itself: who looks without scripts follows a link (`?near=1`)."""
+    return near_asked(request, customer) if request.GET.get("near") else {"is_asked": False}
+
+
+def near_asked(request: CallerRequest, customer: Customer) -> dict[str, Any]:
+    """Of senders only what who asks may see of mail. uses: None where no worker answered."""
+    uses = near_limit(customer.slug) if request.caller.may_see_mail else []
+    rows = [
+        {
+            "scope": dict(SCOPES)[use.scope],
+            "subject": use.subject,
+            "used": use.used,
+            "maximum": use.maximum,
+            "counted": use.counted,
+            "time": time_text(use.seconds),
+            "is_full": use.used >= use.maximum,
+        }
+        for use in uses or ()
+        if use.scope in dict(SCOPES)
+    ]
+    return {"is_asked": True, "is_answered": uses is not None, "rows": rows, "percent": PERCENT}
 
 
 def locked(_request: CallerRequest, customer: Customer) -> dict[str, Any]:

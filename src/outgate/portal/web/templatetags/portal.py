@@ -45,13 +45,18 @@ def icon(name: str) -> SafeString:
 @register.inclusion_tag("web/field.html")
 def field(form: Form, name: str, label: str, **more: Any) -> dict[str, Any]:
     """A labelled input with its help and its error. more: kind (text), help, options, form_name, autocomplete, rows,
-    required, placeholder, mono, value, prefix (of the id, where a page has two fields of one name)."""
+    required, placeholder, mono, value, prefix (of the id, where a page has two fields of one name). In a form that is
+    stale, where `value` is not what was typed, it stands beside it."""
     is_ours = more.get("form_name", form.name) == form.name
     is_secret = more.get("kind") == "password"  # never sent back
     value = form.values.get(name) if is_ours and not is_secret else None
     identity = f"{more.get('form_name', form.name)}-{name}".strip("-")
     error = form.errors.get(name, "") if is_ours else ""
-    described = [f"{identity}-help" if more.get("help") else "", f"{identity}-error" if error else ""]
+    now = None
+    if is_ours and form.is_stale and value is not None and "value" in more and differs(form, name, more["value"]):
+        now = more["value"]
+    names = {"help": bool(more.get("help")), "error": bool(error), "now": now is not None}
+    described = [f"{identity}-{part}" for part, is_there in names.items() if is_there]
     return {
         "kind": "text",
         "required": False,
@@ -62,7 +67,8 @@ def field(form: Form, name: str, label: str, **more: Any) -> dict[str, Any]:
         "value": more.get("value", "") if value is None else value,
         "chosen": form.lists.get(name, []) if is_ours else [],
         "error": error,
-        "described": " ".join(filter(None, described)),
+        "now": now,
+        "described": " ".join(described),
     }
 
 
@@ -91,6 +97,18 @@ def text(value: Any) -> str:
 def typed(form: Form, name: str) -> str:
     """What was typed into a field that the page draws itself."""
     return form.values.get(name, "")
+
+
+def differs(form: Form, name: str, stands: object) -> bool:
+    """Is what was typed something else than what stands? Line ends and blanks around do not count."""
+    typed_lines = [line.strip() for line in form.values.get(name, "").strip().splitlines()]
+    return typed_lines != [line.strip() for line in str(stands).strip().splitlines()]
+
+
+@register.simple_tag
+def stands_now(form: Form, name: str, stands: object) -> str:
+    """The same of a field that the page draws itself: what stands now, if it is something else; else nothing."""
+    return f"Now {stands}" if form.is_stale and differs(form, name, stands) else ""
 
 
 @register.filter

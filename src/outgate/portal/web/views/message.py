@@ -12,7 +12,7 @@ from outgate.portal.accounts.models import Role
 from outgate.portal.customers.models import Customer
 from outgate.portal.errors import NotFound
 from outgate.portal.held import services
-from outgate.portal.held.selectors import order_of
+from outgate.portal.held.selectors import late_orders, order_of
 from outgate.portal.reason_pages import reason_page
 from outgate.portal.tracker import reach
 from outgate.portal.tracker.models import TrackedMessage
@@ -83,19 +83,25 @@ def find(request: CallerRequest) -> HttpResponse:
 
 def _page(request: CallerRequest, customer: Customer | None, message: TrackedMessage) -> HttpResponse:
     """The whole page; htmx asks with the version that it has, and gets 204 while there is no other."""
-    story = story_of(message, now=timezone.now())
+    now = timezone.now()
+    story = story_of(message, now=now)
+    is_own = customer is not None and not request.caller.is_staff  # staff that looks a message up decides nothing
+    order = order_of(message) if is_own and not story.is_final else None
+    is_late = order is not None and bool(late_orders([order], now=now))
+    version = f"{story.version}.late" if is_late else story.version
     is_part = request.headers.get("HX-Request") == "true"
     if is_part:
-        if request.GET.get("version") == story.version and not story.is_final:
+        if request.GET.get("version") == version and not story.is_final:
             return HttpResponse(status=204)
     else:
         reach.record_look(request.caller, customer, message)
-    is_own = customer is not None and not request.caller.is_staff  # staff that looks a message up decides nothing
     context = {
         "customer": customer,
         "message": message,
         "actions": _actions(request, message) if is_own else [],
-        "order": order_of(message) if is_own and not story.is_final else None,
+        "order": order,
+        "is_late": is_late,
+        "version": version,
         "story": story,
         "causes": [{"code": code, "page": reason_page(code)} for code in story.causes],
         "evidence": _evidence(message.evidence),

@@ -3,16 +3,20 @@
 from typing import Any
 
 import pytest
+from msgspec import structs
 from tests.portal.web.conftest import People, SignedIn
 from tests.support.portal import ACTOR, living_document
 from tests.support.tracked import accept
 
 from outgate.contract.policy import DEFAULT_LIMITS, Counted, Limit, LimitScope, SenderLimits
+from outgate.contract.wire import SenderUse
 from outgate.portal.accounts.models import Right
 from outgate.portal.limits.models import LockedMailbox
 from outgate.portal.limits.services import lock_sender
+from outgate.portal.outbound.cloud_services import set_limits
 from outgate.portal.outbound.selectors import sender_limits
-from outgate.portal.web.sections.limits import key_of, time_text
+from outgate.portal.web.sections import limits as sections
+from outgate.portal.web.sections.limits import key_of, stamp_of, time_text
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 PAGE = "/customers/alpha/outbound/"
@@ -27,7 +31,7 @@ def form(**changed: str) -> dict[str, str]:
     filled = {
         "lock_factor": "10", "lock_minutes": "60", "invalid_percent": "50", "slow_messages_max": "10000", "exempt": "",
         "scope": "mailbox", "counted": "recipients", "minutes": "60", "maximum": "",
-        "rule_count": str(len(DEFAULT_LIMITS)),
+        "stamp": stamp_of(SenderLimits()),
     }  # fmt: skip
     for number, rule in enumerate(DEFAULT_LIMITS):
         filled |= {f"rule{number}": key_of(rule), f"maximum{number}": str(rule.maximum)}
@@ -60,6 +64,48 @@ def test_numbers_are_changed_removed_and_added(browser: Any, people: People) -> 
     assert sender_limits(people.alpha) == SenderLimits()
 
 
+def test_what_the_form_did_not_change_is_kept_to_the_second(browser: Any, people: People) -> None:
+    before = SenderLimits(lock_seconds=90, lock_factor=2.12345678, lock_max_seconds=91)
+    set_limits(actor=ACTOR, customer=people.alpha, limits=before)
+    page = browser.get(PAGE).content.decode()
+    assert "Set to 90 seconds" in page
+    posted = form(stamp=stamp_of(before), lock_minutes="1", lock_factor="2.12346", invalid_percent="51")
+    assert browser.post(f"{PAGE}limits/", posted).status_code == 302
+    after = sender_limits(people.alpha)
+    assert (after.lock_seconds, after.lock_max_seconds, after.lock_factor) == (90, 91, 2.12345678)
+    assert after.invalid_percent == 51
+
+    browser.post(f"{PAGE}limits/", form(stamp=stamp_of(after), lock_minutes="2"))
+    after = sender_limits(people.alpha)
+    assert (after.lock_seconds, after.lock_max_seconds) == (120, 120)
+
+
+def test_what_somebody_else_saved_meanwhile_stands_beside_what_was_typed(browser: Any, people: People) -> None:
+    kept = DEFAULT_LIMITS[0]
+    others = SenderLimits(
+        limits=(Limit(LimitScope.DOMAIN, Counted.MESSAGES, 60, 7), structs.replace(kept, maximum=40)),
+        lock_factor=5,
+        exempt=("@bulk.example",),
+    )
+    set_limits(actor=ACTOR, customer=people.alpha, limits=others)
+    others = sender_limits(people.alpha)
+    place = [rule.seconds for rule in others.limits].index(kept.seconds)
+    answer = browser.post(
+        f"{PAGE}limits/", form(maximum0="70", maximum2="301", lock_minutes="60", exempt="x@y.example")
+    )
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    assert sender_limits(people.alpha) == others
+    assert f'name="maximum{place}" aria-label="One mailbox: recipients in 5 minutes, at most" value="70"' in page
+    assert "Now 40" in page
+    assert "Now: 5" in page
+    assert "Now: @bulk.example" in page
+    assert page.count('class="form-hint stands"') == 3
+    named = time_text(DEFAULT_LIMITS[2].seconds)
+    assert f"recipients in {named} (you entered 301)" in page
+    assert f'name="stamp" value="{stamp_of(others)}"' in page
+
+
 def test_without_any_nothing_is_slowed(browser: Any, people: People) -> None:
     empty = {f"maximum{number}": "" for number in range(len(DEFAULT_LIMITS))}
     page = browser.post(f"{PAGE}limits/", form(**empty), follow=True).content.decode()
@@ -81,8 +127,7 @@ def test_without_any_nothing_is_slowed(browser: Any, people: People) -> None:
         ({"lock_minutes": "0"}, "Enter 1 to 43200 minutes"),
         ({"invalid_percent": "101"}, "from 0 to 100"),
         ({"exempt": "nobody"}, "Enter a mailbox such as"),
-        ({"rule0": "mailbox:recipients:300:40"}, "Somebody else has changed"),
-        ({"rule_count": "8"}, "Somebody else has changed"),
+        ({"stamp": ""}, "Somebody else has changed"),
     ],
     ids=str,
 )
@@ -145,6 +190,54 @@ def test_staff_that_may_not_see_mail_sees_no_sender(people: People, signed_in: S
     staff.post("/customers/alpha/login-as/")
     page = staff.get(PAGE).content.decode()
     assert "bulk@alpha.example" not in page
+    assert "Your rights do not include looking at mail" in page
+
+
+def near(browser: Any, monkeypatch: pytest.MonkeyPatch, uses: list[SenderUse] | None) -> tuple[str, list[str]]:
+    asked: list[str] = []
+
+    def answer(customer_id: str) -> list[SenderUse] | None:
+        asked.append(customer_id)
+        return uses
+
+    monkeypatch.setattr(sections, "near_limit", answer)
+    return browser.get(f"{PAGE}near/").content.decode(), asked
+
+
+def test_who_is_near_a_limit(browser: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert 'hx-trigger="load"' in browser.get(PAGE).content.decode()
+    uses = [
+        SenderUse("alpha", "mailbox", "<b>@alpha.example", "recipients", 300, 50, 50),
+        SenderUse("alpha", "customer", "", "recipients", 3_600, 20_000, 12_000),
+    ]
+    page, asked = near(browser, monkeypatch, uses)
+    assert asked == ["alpha"]
+    assert "&lt;b&gt;@alpha.example" in page
+    assert "50 of 50 recipients" in page
+    assert "full" in page
+    assert "12,000 of 20,000 recipients" in page
+    assert 'hx-trigger="load"' not in page
+    assert "50 of 50 recipients" in browser.get(f"{PAGE}?near=1").content.decode()
+    assert "Nobody has used 50 %" in near(browser, monkeypatch, [])[0]
+
+
+def test_no_worker_answers_who_is_near_a_limit(browser: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "No worker has answered" in near(browser, monkeypatch, None)[0]
+    assert browser.get(f"{PAGE}?near=1").status_code == 200
+
+
+def test_who_is_near_a_limit_is_for_who_may_see_mail_of_the_customer(
+    people: People, signed_in: SignedIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    foreign = signed_in(people.foreign_admin)
+    assert foreign.get(f"{PAGE}near/").status_code == 404
+    people.staff.rights = [Right.LOGIN_AS.value]
+    people.staff.save(update_fields=["rights"])
+    staff = signed_in(people.staff)
+    staff.post("/customers/alpha/login-as/")
+    page, asked = near(staff, monkeypatch, [SenderUse("alpha", "mailbox", "eve@alpha.example", "recipients", 60, 5, 5)])
+    assert asked == []
+    assert "eve@alpha.example" not in page
     assert "Your rights do not include looking at mail" in page
 
 

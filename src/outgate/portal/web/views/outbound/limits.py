@@ -3,6 +3,9 @@
 import re
 from typing import Final
 
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
 from msgspec import structs
 
 from outgate.contract.policy import Counted, Limit, LimitScope, SenderLimits
@@ -10,41 +13,52 @@ from outgate.portal.customers.models import Customer
 from outgate.portal.errors import Invalid
 from outgate.portal.limits.services import lock_sender, unlock_sender
 from outgate.portal.outbound import cloud_services
-from outgate.portal.outbound.cloud_validation import LOCK_SECONDS_MAX
+from outgate.portal.outbound.cloud_validation import LOCK_SECONDS_MAX, RULES_MAX
 from outgate.portal.outbound.selectors import sender_limits
 from outgate.portal.web.forms import Form
-from outgate.portal.web.request import CallerRequest
-from outgate.portal.web.sections.limits import key_of
+from outgate.portal.web.request import CallerRequest, of_customer
+from outgate.portal.web.sections.limits import COUNTED, SCOPES, factor_text, key_of, near_asked, stamp_of, time_text
 from outgate.portal.web.views.outbound.page import form_view
 
 _RULE: Final = re.compile(r"rules\[(\d+)\](?:\.(\w+))?")
-_CHANGED: Final = "Somebody else has changed the limits meanwhile. Look at them and save again."
+_CHANGED: Final = (
+    "Somebody else has changed the limits meanwhile, and nothing was saved. What you entered is still here, and what "
+    "stands now is beside it where it differs. Saving again puts yours in its place."
+)
 _ITEM: Final = re.compile(r"exempt\[\d+\]")
+
+
+@require_GET
+@of_customer
+def near(request: CallerRequest, customer: Customer) -> HttpResponse:
+    """Who is near a limit: asked by the page once it is shown, since workers are asked for it."""
+    return render(request, "web/outbound/near_list.html", {"customer": customer, "part": near_asked(request, customer)})
 
 
 def _set(request: CallerRequest, customer: Customer, form: Form) -> tuple[str, str]:
     before = sender_limits(customer)
     fields: list[str] = []
     rules: list[Limit] = []
-    if form.text("rule_count") != str(len(before.limits)):
-        raise Invalid("", _CHANGED)
+    if form.text("stamp") != stamp_of(before):
+        raise Invalid("", _stale(form, before))
     for number, rule in enumerate(before.limits):
         name = f"maximum{number}"
-        if form.text(f"rule{number}") != key_of(rule):
-            raise Invalid("", _CHANGED)
         if form.text(name):  # without a number the limit goes
             rules.append(structs.replace(rule, maximum=form.number(name)))
             fields.append(name)
     if form.text("maximum"):
         rules.append(_new_rule(form))
         fields.append("maximum")
+    lock_seconds = form.number("lock_minutes") * 60
+    if lock_seconds // 60 == before.lock_seconds // 60:
+        lock_seconds = before.lock_seconds  # which minutes may not tell
     wanted = structs.replace(
         before,
         limits=tuple(rules),
         exempt=tuple(filter(None, (line.strip() for line in form.text("exempt").splitlines()))),
-        lock_factor=_factor(form),
-        lock_seconds=form.number("lock_minutes") * 60,
-        lock_max_seconds=min(max(before.lock_max_seconds, form.number("lock_minutes") * 60), LOCK_SECONDS_MAX),
+        lock_factor=before.lock_factor if form.text("lock_factor") == factor_text(before) else _factor(form),
+        lock_seconds=lock_seconds,
+        lock_max_seconds=min(max(before.lock_max_seconds, lock_seconds), LOCK_SECONDS_MAX),
         invalid_percent=form.number("invalid_percent"),
         slow_messages_max=form.number("slow_messages_max"),
     )
@@ -56,6 +70,32 @@ def _set(request: CallerRequest, customer: Customer, form: Form) -> tuple[str, s
         "limits",
         "The limits were saved." if rules else "The limits were saved. There is none now: nothing is slowed.",
     )
+
+
+def _stale(form: Form, before: SenderLimits) -> str:
+    """Move what was typed to the limits that stand now; returns what to say. Limits are told apart by what they count:
+    the one that was typed for may be gone, and there may be one that nobody has seen."""
+    typed: dict[str, str] = {}
+    for number in range(RULES_MAX):
+        kind = form.values.get(f"rule{number}", "").rpartition(":")[0]
+        if kind:
+            typed[kind] = form.values.pop(f"maximum{number}", "").strip()
+    for number, rule in enumerate(before.limits):
+        form.values[f"maximum{number}"] = typed.pop(key_of(rule).rpartition(":")[0], str(rule.maximum))
+    form.is_stale = True
+    gone = [
+        f"{named} (you entered {entered})" for kind, entered in typed.items() if entered and (named := _named(kind))
+    ]
+    return f"{_CHANGED} Removed meanwhile: {'; '.join(gone)}." if gone else _CHANGED
+
+
+def _named(kind: str) -> str:
+    """In words; empty for what no form of ours has sent."""
+    scope, _, rest = kind.partition(":")
+    counted, _, seconds = rest.partition(":")
+    if scope not in dict(SCOPES) or counted not in dict(COUNTED) or not re.fullmatch(r"[0-9]{1,9}", seconds):
+        return ""
+    return f"{dict(SCOPES)[scope]}: {counted} in {time_text(int(seconds))}"
 
 
 def _new_rule(form: Form) -> Limit:
