@@ -112,10 +112,7 @@ def _say(request: CallerRequest, ordered: Ordered, action: QueueAction) -> None:
             ((foreign(each.subject or "(no subject)", SUBJECT_MAX), each.queue_id) for each in left[:NAMED_MAX]),
         )
         more = f" and {len(left) - NAMED_MAX} more" if len(left) > NAMED_MAX else ""
-        text = (
-            "Left as before, since mail that is held as malware or phishing is released by your provider's staff alone"
-        )
-        messages.warning(request, format_html("{}: {}{}.", text, named, more))
+        messages.warning(request, format_html("{}: {}{}.", _LEFT, named, more))
 
 
 def _page(request: CallerRequest, customer: Customer, form: Form) -> HttpResponse:
