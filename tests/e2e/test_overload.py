@@ -190,6 +190,7 @@ def test_few_descriptors_make_few_connections_and_no_trouble(installation: Insta
             assert inside == few["connections"]
             assert set(codes) == {220, 421}
             assert worker.descriptors() < 300
+        installation.wait_for_metric('outgate_connections{worker="1"} 0.0')  # it has seen that they are gone
         sink.wait_for_recipients(deliver(installation, 20))
 
 

@@ -20,7 +20,7 @@ from outgate.portal.held.services import order
 
 customer = Customer.objects.get(slug=slug)
 caller = Caller("admin@alpha.example", Role.CUSTOMER_ADMIN, customer_id=customer.pk)
-print(order(caller=caller, customer=customer, references=references, action=QueueAction(action)))
+print(order(caller=caller, customer=customer, references=references, action=QueueAction(action)).count())
 """
 
 
