@@ -15,7 +15,7 @@ from tests.scanning.test_pdf import blank, with_script, written
 from tests.support.scanned import attached
 
 from outgate.app.log import LogFile
-from outgate.app.scanner_pool import ScannerPool
+from outgate.app.scanner_pool import AHEAD_OCTETS, ScannerPool
 from outgate.mail.findings import Category, ScanReport
 from outgate.policy.snapshot import Snapshot
 from outgate.reception.interface import ScanRequest
@@ -118,6 +118,63 @@ async def test_message_that_ends_its_scanner_is_unscannable_and_the_next_is_scan
         assert not report.failed
         assert after.version == "after"
         assert made.counters.lost == 1
+
+
+async def start_all(made: ScannerPool, scan: Scan, processes: int) -> None:
+    async with asyncio.timeout(30):
+        while made.ready < processes:
+            await scan(b"ready")
+
+
+@in_loop
+async def test_message_behind_one_that_takes_long_is_taken_over_by_the_process_that_is_free(tmp_path: Path) -> None:
+    async with pool(tmp_path, 2, scan_seconds=20.0) as (made, scan):
+        await start_all(made, scan, 2)
+        hanging = asyncio.ensure_future(scan(b"hang"))
+        async with asyncio.timeout(10):
+            quick, behind, last = await asyncio.gather(scan(b"quick"), scan(b"behind"), scan(b"last"))
+        assert (quick.version, behind.version, last.version) == ("quick", "behind", "last")
+        assert not hanging.done()
+        assert made.counters.lost == 0
+        hanging.cancel()
+
+
+@in_loop
+async def test_messages_that_a_lost_process_had_not_begun_with_are_scanned_and_only_its_own_is_not(
+    tmp_path: Path,
+) -> None:
+    async with pool(tmp_path, 2) as (made, scan):
+        await start_all(made, scan, 2)
+        orders = [b"die" if number % 7 == 0 else b"m%d" % number for number in range(40)]
+        reports = await asyncio.gather(*map(scan, orders))
+        for order, report in zip(orders, reports, strict=True):
+            if order == b"die":
+                assert names(report) == [("unscannable", "scanner-crashed")]
+            else:
+                assert report.version == order.decode()
+        assert made.counters.lost == 6
+
+
+@in_loop
+async def test_large_message_waits_for_a_free_process(tmp_path: Path) -> None:
+    async with pool(tmp_path) as (made, scan):
+        await start_all(made, scan, 1)
+        large = b"large".ljust(AHEAD_OCTETS + 1)
+        reports = await asyncio.gather(scan(b"first"), scan(large), scan(b"last"))
+        assert [report.version for report in reports] == ["first", "large", "last"]
+
+
+@in_loop
+async def test_message_that_was_given_ahead_and_abandoned_tells_nobody(tmp_path: Path) -> None:
+    async with pool(tmp_path) as (made, scan):
+        await start_all(made, scan, 1)
+        told: list[ScanReport] = []
+        first = asyncio.ensure_future(scan(b"first"))
+        await asyncio.sleep(0)
+        made.scan(REQUEST, b"second", told.append).abandon()
+        assert (await scan(b"last")).version == "last"
+        assert (await first).version == "first"
+        assert not told
 
 
 @in_loop

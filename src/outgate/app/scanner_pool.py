@@ -1,8 +1,11 @@
 """The scanner processes of a worker: hands messages over, and takes the blame from the worker when one is lost.
 
-Each process has one message at a time, so that it is known which one ended it. Such a message is unscannable, and is
-not tried again: it would do the same to the next process. A message for which no process was free in time is another
+Each process looks at one message at a time, so that it is known which one ended it. Such a message is unscannable, and
+is not tried again: it would do the same to the next process. A message for which no process was free in time is another
 thing: it was not looked at, and the report says so (`failed`).
+
+While a process is busy it is given one more, small message, so that it can go on at once and does not stand still until
+the worker has come round to it. Should the first take long, whichever process is free takes the second over.
 """
 
 import asyncio
@@ -37,6 +40,8 @@ from outgate.scanning.pipeline import NAME
 SCAN_SECONDS: Final = 20.0  # for one message in a process; then the process is ended
 WAIT_SECONDS: Final = 40.0  # for a free process; with the above a minute in all
 WAITING_MAX: Final = 2_000  # messages that wait for a process; more are not scanned now
+AHEAD_OCTETS: Final = 64 * 1024  # of content that is given to a process that is busy: it must fit into the socket
+PATIENCE_SECONDS: Final = 0.05  # that such a message waits behind another while a process is free
 START_SECONDS: Final = 30.0  # for a process to be ready
 PROGRAM: Final = (sys.executable, "-m", "outgate.app.scanner_process")  # behind it files of YARA rules
 RESTART_FIRST_SECONDS: Final = 0.1  # before a process that was lost without a message is started again
@@ -63,6 +68,11 @@ class _Job:
     content: bytes | Path
     done: Done | None
     timer: asyncio.TimerHandle | None = None
+
+    @property
+    def content_in_order(self) -> bytes:
+        """What of its content goes to a process with the order."""
+        return b"" if isinstance(self.content, Path) else self.content
 
     def abandon(self) -> None:
         self.done = None
@@ -111,6 +121,7 @@ class ScannerPool:
         self._waiting: deque[_Job] = deque()
         self._members = [_Member(self, number) for number in range(1, processes + 1)]
         self._is_started = False
+        self._tick: asyncio.TimerHandle | None = None
 
     @property
     def ready(self) -> int:
@@ -132,6 +143,9 @@ class ScannerPool:
         for job in self._waiting:
             job.abandon()
         self._waiting.clear()
+        if self._tick is not None:
+            self._tick.cancel()
+            self._tick = None
         for member in self._members:
             member.close()
 
@@ -147,7 +161,29 @@ class ScannerPool:
         else:
             job.timer = self._loop.call_later(self._wait_seconds, self._fail, job)
             self._waiting.append(job)
+            self._give_ahead()
         return job
+
+    def _give_ahead(self) -> None:
+        """What waits goes on to processes that are busy, in its order."""
+        for member in self._members:
+            while self._waiting and self._waiting[0].done is None:
+                self._waiting.popleft()
+            if not self._waiting or len(self._waiting[0].content_in_order) > AHEAD_OCTETS:
+                return
+            if member.has_room_ahead:
+                member.give_ahead(self._waiting.popleft())
+                if self._tick is None:
+                    self._tick = self._loop.call_later(PATIENCE_SECONDS, self._look_ahead)
+
+    def _look_ahead(self) -> None:
+        """Does one wait behind another that takes long, while a process is free?"""
+        self._tick = None
+        for member in self._members:
+            if member.is_free:
+                self._freed(member)
+        if any(member.has_ahead for member in self._members):
+            self._tick = self._loop.call_later(PATIENCE_SECONDS, self._look_ahead)
 
     def _fail(self, job: _Job) -> None:
         """Nobody has looked at it."""
@@ -157,12 +193,28 @@ class ScannerPool:
         job.tell(ScanReport(failed=(NAME,)))
 
     def _freed(self, member: "_Member") -> None:
-        """It can take the next message."""
+        """It can take the next message: one that waits, or that waits behind another in a process that is busy."""
         while self._waiting and member.is_free:
             job = self._waiting.popleft()
             if job.done is not None:
                 job.stop_timer()
                 member.give(job)
+        if not member.is_free:
+            self._give_ahead()
+            return
+        for other in self._members:
+            taken = other.take_ahead()
+            if taken is not None:
+                member.give(taken)
+                return
+
+    def _put_back(self, job: _Job) -> None:
+        """The process that was to look at it next is gone."""
+        if job.done is not None:
+            self._waiting.appendleft(job)
+            free = next((member for member in self._members if member.is_free), None)
+            if free is not None:
+                self._freed(free)
 
     def _order(self, job: _Job, known: dict[str, object]) -> bytes:
         request = job.request
@@ -201,6 +253,8 @@ class _Member(asyncio.Protocol):
         self._received = bytearray()
         self._known: dict[str, object] = {}  # customers that it was told of
         self._job: _Job | None = None
+        self._ahead: _Job | None = None  # that it has, and has not begun with
+        self._ahead_since = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._pause = RESTART_FIRST_SECONDS
         self._starting: asyncio.Task[None] | None = None
@@ -211,6 +265,10 @@ class _Member(asyncio.Protocol):
     @property
     def is_free(self) -> bool:
         return self.is_ready and self._job is None
+
+    @property
+    def has_room_ahead(self) -> bool:
+        return self.is_ready and self._job is not None and self._ahead is None
 
     def start(self, after_seconds: float = 0.0) -> None:
         self._starting = self._pool._loop.create_task(self._start(after_seconds))
@@ -243,9 +301,32 @@ class _Member(asyncio.Protocol):
             self.close()
 
     def give(self, job: _Job) -> None:
-        assert self._transport is not None
+        self._begin(job)
+        self._send(job)
+
+    @property
+    def has_ahead(self) -> bool:
+        return self._ahead is not None and self._ahead.done is not None
+
+    def give_ahead(self, job: _Job) -> None:
+        self._ahead, self._ahead_since = job, self._pool._loop.time()
+        self._send(job)
+
+    def take_ahead(self) -> _Job | None:
+        """What has waited here for long, for another process; what this one will say of it counts no more."""
+        job = self._ahead
+        if job is None or job.done is None or self._pool._loop.time() - self._ahead_since < PATIENCE_SECONDS:
+            return None
+        self._ahead = _Job(job.request, b"", None)
+        return job
+
+    def _begin(self, job: _Job) -> None:
         self._job = job
+        job.stop_timer()
         self._timer = self._pool._loop.call_later(self._pool._scan_seconds, self._too_late)
+
+    def _send(self, job: _Job) -> None:
+        assert self._transport is not None
         self._transport.write(self._pool._order(job, self._known))
 
     def _too_late(self) -> None:
@@ -272,21 +353,23 @@ class _Member(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         received = self._received
         received += data
-        if len(received) < LENGTH.size:
-            return
-        length = LENGTH.unpack_from(received)[0]
-        if length > FRAME_MAX:
-            self._too_late()
-            return
-        if len(received) < LENGTH.size + length:
-            return
-        body = bytes(received[LENGTH.size : LENGTH.size + length])
-        received.clear()  # it has one message at a time
-        self._stop_timer()
-        try:
-            self._answered(decode_report(body))
-        except msgspec.MsgspecError:
-            self._too_late()
+        while len(received) >= LENGTH.size and not self._is_late:
+            length = LENGTH.unpack_from(received)[0]
+            if length > FRAME_MAX:
+                self._too_late()
+                return
+            end = LENGTH.size + length
+            if len(received) < end:
+                return
+            body = bytes(received[LENGTH.size : end])
+            del received[:end]
+            try:
+                report = decode_report(body)
+            except msgspec.MsgspecError:
+                self._too_late()
+                return
+            self._stop_timer()
+            self._answered(report)
 
     def _answered(self, report: ScanReport) -> None:
         if not self.is_ready:  # its first word
@@ -294,6 +377,9 @@ class _Member(asyncio.Protocol):
             self._pause = RESTART_FIRST_SECONDS
             self._pool.version = report.version
         job, self._job = self._job, None
+        following, self._ahead = self._ahead, None
+        if following is not None:
+            self._begin(following)
         self._pool._freed(self)
         if job is not None:
             self._pool.counters.scanned += 1
@@ -306,6 +392,7 @@ class _Member(asyncio.Protocol):
         was_ready, self.is_ready = self.is_ready, False
         self._known.clear()
         job, self._job = self._job, None
+        following, self._ahead = self._ahead, None
         process, self._process = self._process, None
         is_late, self._is_late = self._is_late, False
         if process is not None and not self._is_closed:
@@ -313,6 +400,8 @@ class _Member(asyncio.Protocol):
             self._pool._loop.run_in_executor(None, process.wait)
         if self._is_closed:
             return
+        if following is not None:
+            self._pool._put_back(following)
         if job is not None:
             self._pool.counters.lost += 1
             name = "scan-too-long" if is_late else "scanner-crashed"
