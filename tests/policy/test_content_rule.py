@@ -1,8 +1,11 @@
 """What findings lead to."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from outgate.contract.scanning import (
     BannedRule,
@@ -185,3 +188,76 @@ def test_more_findings_never_make_it_milder(findings: list[Finding], rules: list
     fewer = decide_content(policy, report(*findings[:-1], failed=failed), FACTS)
     more = decide_content(policy, report(*findings, failed=failed), FACTS)
     assert order.index(more.action) >= order.index(fewer.action)
+
+
+# Recipients that fare differently
+
+
+def of_recipient(value: str, action: ContentAction, priority: int = 1, *, negated: bool = False) -> CustomRule:
+    condition = Condition(Field.RECIPIENT, Comparison.ENDS, value, negated=negated)
+    return CustomRule(f"{action.value} {value}", priority, action, ((condition,),))
+
+
+def decided(
+    rules: tuple[CustomRule, ...], recipients: tuple[str, ...], *findings: Finding, failed: tuple[str, ...] = ()
+) -> ContentDecision:
+    policy = structs.replace(POLICY, rules=rules)
+    return decide_content(policy, report(*findings, failed=failed), replace(FACTS, recipients=recipients))
+
+
+BOB, CAROL, DAVE = "bob@beta.example", "carol@gamma.example", "dave@BETA.example"
+
+
+@pytest.mark.parametrize(
+    ("recipients", "action", "context"),
+    [
+        ((BOB,), REJECT, "reject @beta.example"),
+        ((BOB, DAVE), REJECT, "reject @beta.example"),
+        ((BOB, CAROL), HOLD, "reject @beta.example"),
+        ((CAROL, BOB, DAVE), HOLD, "reject @beta.example"),
+        ((CAROL,), DELIVER, ""),
+    ],
+)
+def test_message_is_refused_only_if_it_is_for_all_its_recipients(
+    recipients: tuple[str, ...], action: ContentAction, context: str
+) -> None:
+    decision = decided((of_recipient("@beta.example", REJECT),), recipients)
+    assert (decision.action, decision.context) == (action, context)
+
+
+def test_what_one_recipient_may_have_another_does_not_get_by_it() -> None:
+    rules = (of_recipient("@beta.example", DELIVER),)
+    assert decided(rules, (BOB, DAVE), spam(950)).action is DELIVER
+    decision = decided(rules, (BOB, CAROL), spam(950))
+    assert (decision.action, decision.reason) == (HOLD, Reason.CONTENT_SPAM)
+    assert decided(rules, (BOB, CAROL), spam(990)).action is HOLD
+    assert decided(rules, (CAROL,), spam(990)).action is REJECT
+
+
+def test_rule_for_whoever_is_not_meant_counts_for_each_recipient() -> None:
+    rules = (of_recipient("@beta.example", REJECT, negated=True),)
+    assert decided(rules, (BOB, DAVE)).action is DELIVER
+    assert decided(rules, (BOB, CAROL)).action is HOLD
+    assert decided(rules, (CAROL,)).action is REJECT
+
+
+def test_scanner_without_an_answer_defers_for_all() -> None:
+    decision = decided((of_recipient("@beta.example", REJECT),), (BOB, CAROL), failed=("clamd",))
+    assert (decision.defer, decision.reason) == (True, Reason.SCANNER_UNAVAILABLE)
+
+
+@given(
+    recipients=st.lists(st.sampled_from((BOB, CAROL, DAVE, "erin@delta.example")), min_size=1, max_size=6),
+    actions=st.lists(st.sampled_from((DELIVER, HOLD, REJECT)), min_size=3, max_size=3),
+    score=st.integers(0, 1000),
+)
+def test_together_recipients_fare_no_better_than_the_strictest_alone(
+    recipients: list[str], actions: list[ContentAction], score: int
+) -> None:
+    domains = ("@beta.example", "@gamma.example", ".example")
+    rules = tuple(
+        of_recipient(domain, action, n) for n, (domain, action) in enumerate(zip(domains, actions, strict=True))
+    )
+    alone = {decided(rules, (recipient,), spam(score)).action for recipient in recipients}
+    together = decided(rules, tuple(recipients), spam(score)).action
+    assert together is (alone.pop() if len(alone) == 1 else HOLD)

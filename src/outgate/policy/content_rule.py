@@ -6,7 +6,7 @@ says so lets malware pass.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from outgate.contract.scanning import (
@@ -63,9 +63,42 @@ _DELIVERED: Final = ContentDecision(ContentAction.DELIVER)
 
 
 def decide_content(policy: ScanPolicy, report: ScanReport, facts: MessageFacts) -> ContentDecision:
-    """What becomes of the message. Total; never raises."""
+    """What becomes of the message. Total; never raises.
+
+    Where rules name recipients, each has a decision of its own. One reply stands for all of them and nobody gets what
+    is not for them, so the strictest counts; but a message is refused only if it is for all its recipients, else it is
+    held.
+    """
     if not policy.is_on:
         return _DELIVERED
+    decisions = [_decide(policy, report, each) for each in _by_recipients(policy.rules, facts)]
+    decision = max(decisions, key=lambda one: (one.defer, _STRICTNESS[one.action]))
+    if decision.action is ContentAction.REJECT and not all(one.action is decision.action for one in decisions):
+        return replace(decision, action=ContentAction.HOLD)
+    return decision
+
+
+def _by_recipients(rules: Iterable[CustomRule], facts: MessageFacts) -> Iterable[MessageFacts]:
+    """The message as it is for those recipients of whom the same holds, for each such group."""
+    conditions = {
+        condition
+        for rule in rules
+        if rule.is_on
+        for section in rule.sections
+        for condition in section
+        if condition.field is Field.RECIPIENT
+    }
+    if not conditions or len(facts.recipients) < 2:
+        return (facts,)
+    wanted = [(condition.comparison, condition.value.casefold()) for condition in conditions]
+    groups: dict[tuple[bool, ...], str] = {}
+    for recipient in facts.recipients:
+        folded = recipient.casefold()
+        groups.setdefault(tuple([_matches(comparison, folded, value) for comparison, value in wanted]), recipient)
+    return [replace(facts, recipients=(recipient,)) for recipient in groups.values()]
+
+
+def _decide(policy: ScanPolicy, report: ScanReport, facts: MessageFacts) -> ContentDecision:
     by_findings = strictest(policy, report.findings)
     rule = _own_rule(policy.rules, report, facts)
     if rule is not None:
