@@ -54,7 +54,7 @@ def test_wrong_secret_opens_nothing(spoil: object) -> None:
 def test_database_holds_no_secret() -> None:
     made = create_key(caller=admin(), name="Monitoring", scopes=READ)
 
-    secret = made.secret.rpartition("_")[2]
+    secret = made.secret.split("_", 2)[2]  # which may have a "_" itself
     assert secret not in str(ApiKey.objects.values()) + str(list(AuditEntry.objects.values()))
 
 
