@@ -20,7 +20,7 @@ from outgate.contract.scanning import (
     SpamRule,
 )
 from outgate.mail.findings import SURE_FROM, AttachmentFact, AttachmentGroup, Category, Finding, ScanReport
-from outgate.policy.content_rule import ContentDecision, MessageFacts, decide_content, holds
+from outgate.policy.content_rule import ContentDecision, MessageFacts, Share, as_one, decide_content, holds
 from outgate.policy.reasons import Reason
 
 FACTS = MessageFacts("ada@alpha.example", ("bob@beta.example",), "192.0.2.1", "Invoice 7", 5_000, 1.7e9)
@@ -32,6 +32,11 @@ DELIVER, HOLD, REJECT = ContentAction
 
 def report(*findings: Finding, failed: tuple[str, ...] = ()) -> ScanReport:
     return ScanReport(findings, failed=failed)
+
+
+def decide(policy: ScanPolicy, report: ScanReport, facts: MessageFacts) -> ContentDecision:
+    """Of a message that stays one."""
+    return as_one(decide_content(policy, report, facts))
 
 
 def spam(score: int) -> Finding:
@@ -54,15 +59,15 @@ def spam(score: int) -> Finding:
     ],
 )
 def test_strictest_finding_decides(findings: tuple[Finding, ...], action: ContentAction, reason: Reason | None) -> None:
-    decision = decide_content(POLICY, report(*findings), FACTS)
+    decision = decide(POLICY, report(*findings), FACTS)
     assert (decision.action, decision.reason) == (action, reason)
 
 
 @pytest.mark.parametrize("category", [Category.MALWARE, Category.PHISHING, Category.IMPERSONATION])
 def test_what_is_not_sure_is_evidence_only(category: Category) -> None:
     evidence = [Finding(category, "x", f"y{number}", SURE_FROM - 1) for number in range(9)]
-    assert decide_content(POLICY, report(*evidence), FACTS) == ContentDecision(DELIVER)
-    sure = decide_content(POLICY, report(*evidence, Finding(category, "x", "z", SURE_FROM)), FACTS)
+    assert decide(POLICY, report(*evidence), FACTS) == ContentDecision(DELIVER)
+    sure = decide(POLICY, report(*evidence, Finding(category, "x", "z", SURE_FROM)), FACTS)
     assert (sure.action, sure.context) == (REJECT if category is Category.MALWARE else HOLD, "z")
 
 
@@ -74,20 +79,20 @@ def test_the_others_are_facts_or_counted(category: Category) -> None:
 def test_a_rule_delivers_what_may_be_malware_but_is_not_sure() -> None:
     evidence = report(Finding(Category.MALWARE, "x", "y", SURE_FROM - 1))
     policy = ScanPolicy(is_on=True, rules=(rule(DELIVER, (INVOICE,)),))
-    assert decide_content(policy, evidence, FACTS).reason is Reason.CONTENT_RULE
+    assert decide(policy, evidence, FACTS).reason is Reason.CONTENT_RULE
 
 
 def test_data_is_counted_over_the_whole_message() -> None:
     policy = ScanPolicy(is_on=True, data=(DataRule("card-number", 3, REJECT), DataRule("card-number", 2, HOLD)))
     cards = [Finding(Category.DATA_LOSS, "data", "card-number", 1, place=str(n)) for n in range(3)]
-    assert decide_content(policy, report(*cards[:1]), FACTS).action is DELIVER
-    assert decide_content(policy, report(*cards[:2]), FACTS).action is HOLD
-    assert decide_content(policy, report(*cards), FACTS).action is REJECT
+    assert decide(policy, report(*cards[:1]), FACTS).action is DELIVER
+    assert decide(policy, report(*cards[:2]), FACTS).action is HOLD
+    assert decide(policy, report(*cards), FACTS).action is REJECT
 
 
 def test_nothing_is_done_while_scanning_is_off() -> None:
     found = report(Finding(Category.MALWARE, "x", "y"), failed=("z",))
-    assert decide_content(ScanPolicy(), found, FACTS) == ContentDecision(DELIVER)
+    assert decide(ScanPolicy(), found, FACTS) == ContentDecision(DELIVER)
 
 
 @pytest.mark.parametrize(
@@ -95,13 +100,13 @@ def test_nothing_is_done_while_scanning_is_off() -> None:
     [(Degraded.DEFER, DELIVER, True), (Degraded.HOLD, HOLD, False), (Degraded.PASS, DELIVER, False)],
 )
 def test_silent_scanner_is_never_clean(mode: Degraded, action: ContentAction, defer: bool) -> None:
-    decision = decide_content(ScanPolicy(is_on=True, degraded=mode), report(failed=("clamd",)), FACTS)
+    decision = decide(ScanPolicy(is_on=True, degraded=mode), report(failed=("clamd",)), FACTS)
     assert decision == ContentDecision(action, Reason.SCANNER_UNAVAILABLE, "clamd", defer)
 
 
 def test_what_is_refused_or_held_anyway_waits_for_no_scanner() -> None:
-    assert decide_content(POLICY, report(Finding(Category.MALWARE, "x", "y"), failed=("z",)), FACTS).action is REJECT
-    held = decide_content(POLICY, report(spam(950), failed=("z",)), FACTS)
+    assert decide(POLICY, report(Finding(Category.MALWARE, "x", "y"), failed=("z",)), FACTS).action is REJECT
+    held = decide(POLICY, report(spam(950), failed=("z",)), FACTS)
     assert (held.action, held.defer) == (HOLD, False)
 
 
@@ -117,8 +122,8 @@ TO_GAMMA = Condition(Field.RECIPIENT, Comparison.ENDS, "@gamma.example")
 def test_all_sections_must_hold_and_one_condition_of_each() -> None:
     both = rule(HOLD, (INVOICE,), (TO_GAMMA, TO_BETA))
     neither = rule(HOLD, (INVOICE,), (TO_GAMMA,))
-    assert decide_content(ScanPolicy(is_on=True, rules=(both,)), report(), FACTS).reason is Reason.CONTENT_RULE
-    assert decide_content(ScanPolicy(is_on=True, rules=(neither,)), report(), FACTS).reason is None
+    assert decide(ScanPolicy(is_on=True, rules=(both,)), report(), FACTS).reason is Reason.CONTENT_RULE
+    assert decide(ScanPolicy(is_on=True, rules=(neither,)), report(), FACTS).reason is None
 
 
 def test_rule_ends_when_it_says_and_can_be_off() -> None:
@@ -128,21 +133,21 @@ def test_rule_ends_when_it_says_and_can_be_off() -> None:
         ({"is_on": False}, DELIVER),
     ):
         policy = ScanPolicy(is_on=True, rules=(rule(REJECT, (INVOICE,), **more),))
-        assert decide_content(policy, report(), FACTS).action is expected
+        assert decide(policy, report(), FACTS).action is expected
 
 
 def test_first_rule_by_priority_decides() -> None:
     late = CustomRule("late", 2, REJECT, ((INVOICE,),))
     early = CustomRule("early", 1, DELIVER, ((TO_BETA,),))
-    decision = decide_content(ScanPolicy(is_on=True, rules=(late, early)), report(spam(990)), FACTS)
+    decision = decide(ScanPolicy(is_on=True, rules=(late, early)), report(spam(990)), FACTS)
     assert decision == ContentDecision(DELIVER, Reason.CONTENT_RULE, "early")
 
 
 def test_delivering_rule_lets_malware_pass_only_if_it_says_so() -> None:
     malware = report(Finding(Category.MALWARE, "x", "y"))
-    assert decide_content(ScanPolicy(is_on=True, rules=(rule(DELIVER, (INVOICE,)),)), malware, FACTS).action is REJECT
+    assert decide(ScanPolicy(is_on=True, rules=(rule(DELIVER, (INVOICE,)),)), malware, FACTS).action is REJECT
     open_rule = rule(DELIVER, (INVOICE,), may_pass_malware=True)
-    assert decide_content(ScanPolicy(is_on=True, rules=(open_rule,)), malware, FACTS).action is DELIVER
+    assert decide(ScanPolicy(is_on=True, rules=(open_rule,)), malware, FACTS).action is DELIVER
 
 
 @pytest.mark.parametrize(
@@ -185,8 +190,8 @@ def test_more_findings_never_make_it_milder(findings: list[Finding], rules: list
     order = [DELIVER, HOLD, REJECT]
     policy = ScanPolicy(is_on=True, degraded=Degraded.HOLD, spam=tuple(rules))
     failed = ("x",) if has_failed else ()
-    fewer = decide_content(policy, report(*findings[:-1], failed=failed), FACTS)
-    more = decide_content(policy, report(*findings, failed=failed), FACTS)
+    fewer = decide(policy, report(*findings[:-1], failed=failed), FACTS)
+    more = decide(policy, report(*findings, failed=failed), FACTS)
     assert order.index(more.action) >= order.index(fewer.action)
 
 
@@ -202,7 +207,7 @@ def decided(
     rules: tuple[CustomRule, ...], recipients: tuple[str, ...], *findings: Finding, failed: tuple[str, ...] = ()
 ) -> ContentDecision:
     policy = structs.replace(POLICY, rules=rules)
-    return decide_content(policy, report(*findings, failed=failed), replace(FACTS, recipients=recipients))
+    return decide(policy, report(*findings, failed=failed), replace(FACTS, recipients=recipients))
 
 
 BOB, CAROL, DAVE = "bob@beta.example", "carol@gamma.example", "dave@BETA.example"
@@ -261,3 +266,36 @@ def test_together_recipients_fare_no_better_than_the_strictest_alone(
     alone = {decided(rules, (recipient,), spam(score)).action for recipient in recipients}
     together = decided(rules, tuple(recipients), spam(score)).action
     assert together is (alone.pop() if len(alone) == 1 else HOLD)
+
+
+@given(
+    recipients=st.lists(st.sampled_from((BOB, CAROL, DAVE, "erin@delta.example")), min_size=1, max_size=6),
+    actions=st.lists(st.sampled_from((DELIVER, HOLD, REJECT)), min_size=3, max_size=3),
+    score=st.integers(0, 1000),
+)
+def test_each_recipient_is_in_the_share_that_it_would_have_alone(
+    recipients: list[str], actions: list[ContentAction], score: int
+) -> None:
+    domains = ("@beta.example", "@gamma.example", ".example")
+    rules = tuple(
+        of_recipient(domain, action, n) for n, (domain, action) in enumerate(zip(domains, actions, strict=True))
+    )
+    policy = structs.replace(POLICY, rules=rules)
+    shares = decide_content(policy, report(spam(score)), replace(FACTS, recipients=tuple(recipients)))
+    assert [share.decision.action for share in shares] == sorted(
+        {share.decision.action for share in shares}, key=[DELIVER, HOLD, REJECT].index
+    )
+    assert sorted(place for share in shares for place in share.places) == list(range(len(recipients)))
+    for share in shares:
+        for place in share.places:
+            assert decided(rules, (recipients[place],), spam(score)).action is share.decision.action
+
+
+def test_share_says_why() -> None:
+    rules = (of_recipient("@beta.example", REJECT), of_recipient("@gamma.example", DELIVER))
+    policy = structs.replace(POLICY, rules=rules)
+    facts = replace(FACTS, recipients=(CAROL, BOB, DAVE))
+    assert decide_content(policy, report(), facts) == (
+        Share(ContentDecision(DELIVER, Reason.CONTENT_RULE, "deliver @gamma.example"), (0,)),
+        Share(ContentDecision(REJECT, Reason.CONTENT_RULE, "reject @beta.example"), (1, 2)),
+    )

@@ -21,7 +21,7 @@ from outgate.contract.scanning import (
 from outgate.mail.findings import Category, Finding, ScanReport
 from outgate.policy.reasons import Reason
 
-_STRICTNESS: Final = {ContentAction.DELIVER: 0, ContentAction.HOLD: 1, ContentAction.REJECT: 2}
+_STRICTNESS: Final = {ContentAction.DELIVER: 0, ContentAction.HOLD: 1, ContentAction.REJECT: 2}  # the mildest first
 _REASONS: Final = {
     Category.MALWARE: Reason.CONTENT_MALWARE,
     Category.PHISHING: Reason.CONTENT_PHISHING,
@@ -59,27 +59,49 @@ class ContentDecision:
     defer: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What becomes of the message for some of its recipients. places: theirs, ascending."""
+
+    decision: ContentDecision
+    places: tuple[int, ...]
+
+
 _DELIVERED: Final = ContentDecision(ContentAction.DELIVER)
 
 
-def decide_content(policy: ScanPolicy, report: ScanReport, facts: MessageFacts) -> ContentDecision:
-    """What becomes of the message. Total; never raises.
+def decide_content(policy: ScanPolicy, report: ScanReport, facts: MessageFacts) -> tuple[Share, ...]:
+    """What becomes of the message: one share for each action, the mildest first, together all recipients. Total; never
+    raises.
 
-    Where rules name recipients, each has a decision of its own. One reply stands for all of them and nobody gets what
-    is not for them, so the strictest counts; but a message is refused only if it is for all its recipients, else it is
-    held.
+    Where rules name recipients, each has a decision of its own. One reply stands for all of them: a message can be
+    refused only if that is its only share, and if it has to come again for one it does for all.
     """
     if not policy.is_on:
-        return _DELIVERED
-    decisions = [_decide(policy, report, each) for each in _by_recipients(policy.rules, facts)]
-    decision = max(decisions, key=lambda one: (one.defer, _STRICTNESS[one.action]))
-    if decision.action is ContentAction.REJECT and not all(one.action is decision.action for one in decisions):
+        return (Share(_DELIVERED, tuple(range(len(facts.recipients)))),)
+    groups = [(_decide(policy, report, each), places) for each, places in _by_recipients(policy.rules, facts)]
+    deferred = next((decision for decision, _ in groups if decision.defer), None)
+    if deferred is not None:
+        return (Share(deferred, tuple(range(len(facts.recipients)))),)
+    shares: list[Share] = []
+    for action in _STRICTNESS:
+        alike = [group for group in groups if group[0].action is action]
+        if alike:
+            shares.append(Share(alike[0][0], tuple(sorted(place for _, places in alike for place in places))))
+    return tuple(shares)
+
+
+def as_one(shares: Sequence[Share]) -> ContentDecision:
+    """The decision for a message that has to stay one: the strictest, so that nobody gets what is not for them, but
+    what is not refused for all is held."""
+    decision = shares[-1].decision
+    if decision.action is ContentAction.REJECT and len(shares) > 1:
         return replace(decision, action=ContentAction.HOLD)
     return decision
 
 
-def _by_recipients(rules: Iterable[CustomRule], facts: MessageFacts) -> Iterable[MessageFacts]:
-    """The message as it is for those recipients of whom the same holds, for each such group."""
+def _by_recipients(rules: Iterable[CustomRule], facts: MessageFacts) -> Iterable[tuple[MessageFacts, Sequence[int]]]:
+    """The message as it is for those recipients of whom the same holds, and their places, for each such group."""
     conditions = {
         condition
         for rule in rules
@@ -89,13 +111,14 @@ def _by_recipients(rules: Iterable[CustomRule], facts: MessageFacts) -> Iterable
         if condition.field is Field.RECIPIENT
     }
     if not conditions or len(facts.recipients) < 2:
-        return (facts,)
+        return ((facts, range(len(facts.recipients))),)
     wanted = [(condition.comparison, condition.value.casefold()) for condition in conditions]
-    groups: dict[tuple[bool, ...], str] = {}
-    for recipient in facts.recipients:
+    groups: dict[tuple[bool, ...], list[int]] = {}
+    for place, recipient in enumerate(facts.recipients):
         folded = recipient.casefold()
-        groups.setdefault(tuple([_matches(comparison, folded, value) for comparison, value in wanted]), recipient)
-    return [replace(facts, recipients=(recipient,)) for recipient in groups.values()]
+        answers = tuple([_matches(comparison, folded, value) for comparison, value in wanted])
+        groups.setdefault(answers, []).append(place)
+    return [(replace(facts, recipients=(facts.recipients[places[0]],)), places) for places in groups.values()]
 
 
 def _decide(policy: ScanPolicy, report: ScanReport, facts: MessageFacts) -> ContentDecision:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from outgate.contract.scanning import ContentAction, Field, ScanPolicy
 from outgate.mail.findings import AttachmentFact, Category, Finding, ScanReport
 from outgate.mail.message import queue_id
-from outgate.policy.content_rule import MessageFacts, decide_content
+from outgate.policy.content_rule import MessageFacts, as_one, decide_content
 from outgate.portal.customers.models import Customer
 from outgate.portal.tracker.models import TrackedMessage, TrackedRecipient
 
@@ -126,7 +126,7 @@ def _decide(found: Replay, message: TrackedMessage, recipients: tuple[str, ...],
         message.size_octets,
         message.at.timestamp(),
     )
-    decision = decide_content(draft, report, facts)
+    decision = as_one(decide_content(draft, report, facts))
     after = _DEFER if decision.defer else decision.action.value
     found.outcomes[after] += 1
     before = report.action or ContentAction.DELIVER.value
