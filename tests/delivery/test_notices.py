@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from msgspec import structs
 from tests.support.delivery import CONTENT, START, Clock, make_message, play
 from tests.support.relay import DirectThreads
 
-from outgate.delivery.notices import Notices, deserves_notice
-from outgate.mail.message import Message, RecipientProgress, Status
+from outgate.delivery.notices import Notices, deserves_notice, owes_word
+from outgate.mail.findings import ScanReport
+from outgate.mail.message import Lane, Message, RecipientProgress, Status, first_progress
 from outgate.spool.interface import SpoolError, SpoolFull
 from outgate.spool.memory import MemorySpool
 
@@ -37,6 +39,13 @@ class Desk:
         await self.notices.wait_until_quiet()
         return error
 
+    async def tell_held(self, message: Message) -> SpoolError | None:
+        done: asyncio.Future[SpoolError | None] = asyncio.get_running_loop().create_future()
+        self.notices.tell_held(message, CONTENT, done.set_result)
+        error = await done
+        await self.notices.wait_until_quiet()
+        return error
+
     @property
     def text(self) -> str:
         content = self.submitted[0][1]
@@ -60,6 +69,53 @@ def failed(reply: str, next_hop: str = "mx.receiver.example [192.0.2.1]") -> Rec
 )
 def test_who_is_told(fields: dict[str, Any], expected: bool) -> None:
     assert deserves_notice(make_message("A", **fields)) is expected
+
+
+def held_message(**fields: Any) -> Message:
+    """What would have been refused, had it not been for other recipients."""
+    return make_message(
+        "A",
+        "bob@receiver.example",
+        "carol@receiver.example",
+        **{
+            "lane": int(Lane.HELD),
+            "lane_reason": "content-attachment",
+            "report": ScanReport(action="reject", reason="content-attachment"),
+            **fields,
+        },
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "changes", "expected"),
+    [
+        ({}, {}, True),
+        ({}, {"told": True}, False),
+        ({}, {"held": False}, False),
+        ({}, {"attempts": 1}, False),
+        ({"report": ScanReport(action="hold")}, {}, False),
+        ({"lane": 0}, {"held": True}, False),
+        ({"reason": "auto-forward"}, {}, False),
+        ({"reverse_path": ""}, {}, False),
+    ],
+)
+def test_who_is_told_that_a_message_is_held(fields: dict[str, Any], changes: dict[str, Any], expected: bool) -> None:
+    message = held_message(**fields)
+    assert owes_word(message, structs.replace(first_progress(message), **changes)) is expected
+
+
+def test_notice_of_what_is_held_says_so() -> None:
+    async def scenario() -> None:
+        desk = Desk()
+        assert await desk.tell_held(held_message()) is None
+        assert desk.submitted[0][0].subject == "Your message is held"
+        text = desk.text
+        assert text.count("Action: delayed\r\nStatus: 4.7.1\r\nDiagnostic-Code: x-outgate; 450 4.7.1 content-att") == 2
+        assert "Held for:\r\n    bob@receiver.example\r\n    carol@receiver.example\r\n" in text
+        assert "failed" not in text
+        assert "Subject: hello\r\n" in text
+
+    play(scenario)
 
 
 def test_a_notice_is_a_message_of_our_own_and_durable_before_it_is_submitted() -> None:

@@ -4,8 +4,9 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.support.delivery import CONTENT, LATER, NO, OK, START, Connection, World, play, unreachable
+from tests.support.delivery import CONTENT, LATER, NO, OK, START, Connection, World, make_message, play, unreachable
 
+from outgate.contract.commands import QueueAction, QueueCommand
 from outgate.contract.policy import SenderRelay
 from outgate.delivery import notices as notices_module
 from outgate.delivery import rounds
@@ -13,6 +14,7 @@ from outgate.delivery.interface import Lookup, MailExchangers, Transaction, Tran
 from outgate.delivery.routes import RouteUnknown
 from outgate.delivery.settings import FAULT_SECONDS
 from outgate.dsn.header import header_of
+from outgate.mail.findings import ScanReport
 from outgate.mail.message import Message, Progress, RecipientProgress, Status
 from outgate.mail.reply import Reply
 from outgate.policy.schedule import RetrySchedule
@@ -434,6 +436,77 @@ def test_a_crash_between_notice_and_finish_reports_twice_and_loses_nothing() -> 
         await again.settle()
         assert len(notices(again)) == 2
         assert not again.stored()
+
+    play(scenario)
+
+
+REFUSED_FOR_SOME: dict[str, Any] = {
+    "lane": 1,
+    "lane_reason": "content-spam",
+    "report": ScanReport(action="reject", reason="content-spam"),
+}
+
+
+def test_sender_is_told_once_of_what_is_held_instead_of_refused() -> None:
+    async def scenario() -> None:
+        disk = MemoryDisk()
+        world = World(disk=disk)
+        message = await world.accept(*THREE, **REFUSED_FOR_SOME)
+        await world.settle()
+        (notice,) = notices(world)
+        assert notice.count("Action: delayed") == 3
+        progress = world.stored()[message.queue_id]
+        assert (progress.held, progress.told) == (True, True)
+        again = World(disk=disk)
+        await again.settle()
+        assert not notices(again)
+        assert again.manager.command(QueueCommand(QueueAction.RELEASE, (message.queue_id,))).done
+        await again.pass_seconds(1)
+        assert not again.stored()
+
+    play(scenario)
+
+
+def test_sender_is_told_after_a_crash_or_as_soon_as_there_is_room() -> None:
+    async def scenario() -> None:
+        disk = MemoryDisk()
+        world = World(disk=disk)
+        message = await world.accept(**REFUSED_FOR_SOME)
+        world.spool.fail_next(SpoolFull("no room"))
+        await world.settle()
+        assert not notices(world)
+        assert not world.stored()[message.queue_id].told
+        again = World(disk=disk)
+        again.ids = iter(range(100, 200))  # type: ignore[assignment]
+        await again.settle()
+        assert len(notices(again)) == 1
+        assert again.stored()[message.queue_id].told
+
+        world = World()
+        message = await world.accept(**REFUSED_FOR_SOME)
+        world.spool.fail_next(SpoolFull("no room"))
+        await world.settle()
+        assert not notices(world)
+        await world.pass_seconds(30)
+        assert len(notices(world)) == 1
+        assert world.stored()[message.queue_id].told
+
+    play(scenario)
+
+
+def test_word_of_what_was_decided_meanwhile_changes_nothing() -> None:
+    async def scenario() -> None:
+        world = World()
+        world.spool.hold_answers()
+        message = make_message("A", **REFUSED_FOR_SOME)
+        world.spool.accept(message, CONTENT, lambda error: None)
+        world.manager.submit(message, CONTENT)
+        await asyncio.sleep(0)
+        world.manager.command(QueueCommand(QueueAction.DELETE, ("A",)))
+        world.spool.give_answers()
+        await world.settle()
+        assert "A" not in world.stored()
+        assert not world.faults
 
     play(scenario)
 

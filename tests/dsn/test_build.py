@@ -56,8 +56,9 @@ def failure(
     return Failure(ForwardPath(address, local_part, domain), reply, peer, why, remedy)
 
 
-def notice(message: Message | None = None, *failures: Failure, header: bytes = HEADER) -> Notice:
-    return Notice(message or original(), failures or (failure(),), header, "outgate.example", 1_795_603_600.0, "9Z")
+def notice(message: Message | None = None, *failures: Failure, header: bytes = HEADER, is_held: bool = False) -> Notice:
+    failures = failures or (failure(),)
+    return Notice(message or original(), failures, header, "outgate.example", 1_795_603_600.0, "9Z", is_held)
 
 
 CASES = {
@@ -80,6 +81,14 @@ CASES = {
         header="From: alice@alpha.example\r\nSubject: Grüße aus Köln\r\nX-Long: ".encode() + b"y" * 2000 + b"\r\n",
     ),
     "bare-line-endings": notice(header=b"From: alice@alpha.example\nSubject: bare\r\nX: a\rb\x00\r\n"),
+    "held": notice(
+        None,
+        failure("bob@receiver.example", Reply(450, "4.7.1", "content-rule: see Policies"), "", "A rule fits.", "Ask."),
+        failure(
+            "carol@receiver.example", Reply(450, "4.7.1", "content-rule: see Policies"), "", "A rule fits.", "Ask."
+        ),
+        is_held=True,
+    ),
     "international": notice(
         original("älice@alpha.example"),
         failure("dörte+x@receiver.example", Reply(550, "5.6.7", "next-hop-lacks-extension: needs SMTPUTF8"), ""),

@@ -11,7 +11,7 @@ from tests.support.delivery import make_message
 
 from outgate.contract.events import Event, MessageAccepted
 from outgate.contract.policy import PolicyItem
-from outgate.contract.scanning import ScanPolicy
+from outgate.contract.scanning import Comparison, Condition, ContentAction, CustomRule, Field, ScanPolicy
 from outgate.mail.findings import Category, Finding, ScanReport
 from outgate.mail.message import Message
 from outgate.reception.holding import Holding, seal_for
@@ -138,3 +138,37 @@ def test_each_message_has_a_key_of_its_own() -> None:
     assert structs.replace(first, sealed_key=b"") == message
     with pytest.raises(ValueError, match="public key"):
         seal_for(message, b"short")
+
+
+@pytest.mark.parametrize("is_large", [False, True])
+def test_held_copy_is_sealed_beside_the_one_that_is_delivered(is_large: bool) -> None:
+    content = CONTENT if not is_large else HEAD + b"\r\n" + b"all about Project Falcon\r\n" * (INLINE_MAX // 20)
+
+    async def scenario() -> None:
+        scene = Scene(public_key_of(PRIVATE))
+        view = scene.peer.snapshot.customer("1")
+        assert view is not None
+        condition = Condition(Field.RECIPIENT, Comparison.IS, "carol@receiver.example")
+        rule = CustomRule("carol", 1, ContentAction.DELIVER, ((condition,),))
+        document = structs.replace(view.document, scanning=ScanPolicy(is_on=True, rules=(rule,)))
+        scene.peer.snapshot.apply_all([PolicyItem("customer:1", 3, document)], revision=3)
+        envelope = ENVELOPE + b"RCPT TO:<carol@receiver.example>\r\nDATA\r\n"
+        scene.peer.session.receive(envelope + content + b".\r\n")
+        scene.peer.advance()
+        async with asyncio.timeout(20):
+            while not scene.submitted:
+                await asyncio.sleep(0.001)
+                scene.peer.run_loop()
+        (held,) = scene.submitted
+        ((passed, _),) = scene.peer.submitted
+        assert [path.text for path in held.forward_paths] == ["bob@receiver.example"]
+        assert [path.text for path in passed.forward_paths] == ["carol@receiver.example"]
+        assert (held.copies, passed.copies) == ((passed.queue_id,), (held.queue_id,))
+        assert scene.peer.spool.disk.messages[passed.queue_id][2] == content
+        sealed = scene.inner.disk.messages[held.queue_id][2]
+        assert b"Falcon" not in sealed
+        assert ContentSealer(open_key(held.sealed_key, PRIVATE), held.size_octets).open(0, sealed) == content
+        replies = scene.peer.session.outgoing().decode()
+        assert f"250 2.0.0 queued as {passed.queue_id}, for 1 of the recipients held as {held.queue_id}" in replies
+
+    asyncio.run(scenario())

@@ -9,12 +9,13 @@ from msgspec import structs
 from tests.reception.test_conversation import ENVELOPE, HEAD, Peer, customer
 
 from outgate.contract.events import MessageAccepted, MessageRefused
-from outgate.contract.policy import CustomerDocument, PolicyItem
-from outgate.contract.scanning import ContentAction, Degraded, ScanPolicy
+from outgate.contract.policy import Counted, CustomerDocument, Limit, LimitScope, PolicyItem, SenderLimits
+from outgate.contract.scanning import Comparison, Condition, ContentAction, CustomRule, Degraded, Field, ScanPolicy
 from outgate.mail.findings import Category, Finding, ScanReport
-from outgate.mail.message import Lane
+from outgate.mail.message import ContentNeeds, Lane
+from outgate.policy.limits import Limiter
 from outgate.reception.interface import ScanRequest
-from outgate.spool.interface import INLINE_MAX, Health
+from outgate.spool.interface import INLINE_MAX, Health, SpoolFull
 
 MALWARE = ScanReport((Finding(Category.MALWARE, "x", "y", place="2/a.exe"),))
 SPAM = ScanReport((Finding(Category.SPAM, "spam", "model", 950),))
@@ -187,3 +188,115 @@ def test_held_by_a_pool_stays_held_whatever_scanning_says() -> None:
     here = peer(policy, FakeScanning(MALWARE))
     assert send(here).startswith(b"250 ")
     assert here.spool.health is Health.GOOD
+
+
+# Recipients that fare differently
+
+
+def for_recipient(value: str, action: ContentAction, priority: int) -> CustomRule:
+    return CustomRule(value, priority, action, ((Condition(Field.RECIPIENT, Comparison.ENDS, value),),))
+
+
+MIXED = ScanPolicy(
+    is_on=True,
+    rules=(
+        for_recipient("@hold.example", ContentAction.HOLD, 1),
+        for_recipient("@reject.example", ContentAction.REJECT, 2),
+    ),
+)
+MANY = (
+    b"EHLO c\r\nMAIL FROM:<alice@alpha.example>\r\n"
+    b"RCPT TO:<a@pass.example>\r\nRCPT TO:<b@reject.example>\r\nRCPT TO:<c@hold.example>\r\n"
+    b"RCPT TO:<d@pass.example>\r\nRCPT TO:<e@hold.example>\r\n"
+)
+
+
+def shares(here: Peer) -> list[tuple[str, str, list[str]]]:
+    """Lane, action and recipients of each message that was submitted."""
+    return [
+        (Lane(message.lane).name, message.report.action, [path.text for path in message.forward_paths])
+        for message, _ in here.submitted
+    ]
+
+
+def test_recipients_that_fare_differently_have_a_message_each() -> None:
+    here = peer(MIXED, FakeScanning(ScanReport()))
+    reply = here.say(MANY + b"DATA\r\n" + HEAD + b"\r\nhello\r\n.\r\n")[-1].rstrip()
+    assert shares(here) == [
+        ("DIRECT", "deliver", ["a@pass.example", "d@pass.example"]),
+        ("HELD", "hold", ["c@hold.example", "e@hold.example"]),
+        ("HELD", "reject", ["b@reject.example"]),
+    ]
+    messages = [message for message, _ in here.submitted]
+    ids = [message.queue_id for message in messages]
+    assert reply == (
+        f"250 2.0.0 queued as {ids[0]}, for 2 of the recipients held as {ids[1]}, "
+        f"for 1 of the recipients held as {ids[2]}"
+    )
+    assert len(set(ids)) == 3
+    for message in messages:
+        assert set(message.copies) == set(ids) - {message.queue_id}
+        assert f"id {message.queue_id}".encode() in message.trace
+        assert here.spool.disk.messages[message.queue_id][2] == HEAD + b"\r\nhello\r\n"
+    accepted = [event for event in here.events if isinstance(event, MessageAccepted)]
+    assert [(event.queue_id, event.copies) for event in accepted] == [(one.queue_id, one.copies) for one in messages]
+    assert here.reception.counters.accepted == 1
+    assert here.reception.counters.scanned == {"deliver": 1, "hold": 1, "reject": 1}
+
+
+def test_message_that_is_refused_for_all_is_refused() -> None:
+    here = peer(MIXED, FakeScanning(ScanReport()))
+    envelope = b"EHLO c\r\nMAIL FROM:<alice@alpha.example>\r\nRCPT TO:<b@reject.example>\r\n"
+    assert here.say(envelope + b"DATA\r\n" + HEAD + b"\r\n.\r\n")[-1].startswith("550 5.7.1 content-rule")
+    assert not here.submitted
+
+
+def test_first_of_held_messages_has_the_id_of_the_transaction() -> None:
+    here = peer(MIXED, FakeScanning(ScanReport()))
+    envelope = (
+        b"EHLO c\r\nMAIL FROM:<alice@alpha.example>\r\nRCPT TO:<b@reject.example>\r\nRCPT TO:<c@hold.example>\r\n"
+    )
+    reply = here.say(envelope + b"DATA\r\n" + HEAD + b"\r\n.\r\n")[-1]
+    assert shares(here) == [("HELD", "hold", ["c@hold.example"]), ("HELD", "reject", ["b@reject.example"])]
+    assert reply.startswith(f"250 2.0.0 queued as {here.submitted[0][0].queue_id}, for 1 of")
+
+
+def test_copy_needs_what_its_own_recipients_need() -> None:
+    here = peer(MIXED, FakeScanning(ScanReport()))
+    envelope = (
+        "EHLO c\r\nMAIL FROM:<alice@alpha.example> SMTPUTF8\r\nRCPT TO:<a@pass.example>\r\n"
+        "RCPT TO:<ä@hold.example>\r\n".encode()
+    )
+    assert here.say(envelope + b"DATA\r\n" + HEAD + b"\r\n.\r\n")[-1].startswith("250")
+    passed, held = (message for message, _ in here.submitted)
+    assert not passed.needs & ContentNeeds.UTF8
+    assert held.needs & ContentNeeds.UTF8
+
+
+def test_spool_without_room_for_one_of_them_takes_none() -> None:
+    here = peer(MIXED, FakeScanning(ScanReport()))
+    here.spool.fail_next(SpoolFull("no room"))
+    assert here.say(MANY + b"DATA\r\n" + HEAD + b"\r\n.\r\n")[-1].startswith("452 4.3.1")
+    assert not here.spool.disk.messages
+    assert not here.submitted
+    assert not [event for event in here.events if isinstance(event, MessageAccepted)]
+
+
+def test_large_content_that_cannot_be_sealed_stays_one_message() -> None:
+    here = peer(MIXED, FakeScanning(ScanReport()))
+    body = b"all work and no play\r\n" * (INLINE_MAX // 20)
+    assert here.say(MANY + b"DATA\r\n" + HEAD + b"\r\n" + body + b".\r\n")[-1].startswith("250")
+    assert [(lane, action, len(paths)) for lane, action, paths in shares(here)] == [("HELD", "hold", 5)]
+
+
+def test_all_recipients_are_charged_once_and_only_what_is_delivered_is_slow() -> None:
+    here = peer(MIXED, FakeScanning(ScanReport()))
+    item = customer("1", "alpha.example", "192.0.2.1/32")
+    assert isinstance(item.document, CustomerDocument)
+    limits = SenderLimits((Limit(LimitScope.MAILBOX, Counted.RECIPIENTS, 3600, 7),))
+    document = structs.replace(item.document, limits=limits)
+    here.reception.limiter = Limiter(document={"1": document}.get, locked=lambda lock: None)
+    for _ in range(2):
+        assert here.say(MANY + b"DATA\r\n" + HEAD + b"\r\n.\r\n")[-1].startswith("250")
+    assert [lane for lane, _, _ in shares(here)] == ["DIRECT", "HELD", "HELD", "SLOW", "HELD", "HELD"]
+    assert here.reception.limiter.counters.charged == 1

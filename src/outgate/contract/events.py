@@ -15,6 +15,7 @@ class MessageAccepted(Struct, frozen=True, tag="accepted"):
 
     lane: "" for direct, else "held" or "slow", with its reason code in lane_reason.
     sealed_key: of held content, what its key was sealed to; see `sealing.keys`. Empty where the content is not sealed.
+    copies: the other messages that the same content became, where its recipients fared differently.
     """
 
     queue_id: str
@@ -36,6 +37,7 @@ class MessageAccepted(Struct, frozen=True, tag="accepted"):
     evidence: Evidence = NO_EVIDENCE
     report: ScanReport = NOT_SCANNED
     sealed_key: bytes = b""
+    copies: tuple[str, ...] = ()
 
     @property
     def event_id(self) -> str:

@@ -6,21 +6,24 @@ RFC 3464; RFC 5321 §3.6.3, §4.5.5, §6.1.
 import asyncio
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
+from outgate.contract.scanning import ContentAction
 from outgate.delivery.interface import Clock, Threads
 from outgate.dsn.build import Failure, Notice, build
 from outgate.dsn.header import HEADER_SHOWN_MAX, header_of
 from outgate.mail.address import NULL_REVERSE_PATH, ForwardPath
-from outgate.mail.message import Message, QueueId, RecipientProgress
+from outgate.mail.message import Lane, Message, Progress, QueueId, RecipientProgress
 from outgate.mail.reply import Reply
-from outgate.policy.reasons import CATALOGUE, Reason
+from outgate.policy.reasons import CATALOGUE, Reason, text_of
 from outgate.spool.interface import INLINE_MAX, Done, LargeContent, Spool, SpoolError
 
 _REPLY: Final = re.compile(r"(\d{3}) (?:([245]\.\d{1,3}\.\d{1,3}) )?(.*)", re.DOTALL)
 _CODE: Final = re.compile(r"([a-z]+(?:-[a-z]+)*):")
 _REASONS: Final = frozenset(reason.value for reason in Reason)
 
+_HELD_STATUS: Final = "4.7.1"  # RFC 3463 §3.8: not authorised, for now
 _UNPROVEN: Final = frozenset({Reason.AUTO_FORWARD.value, Reason.POSTMASTER.value})
 
 
@@ -28,6 +31,19 @@ def deserves_notice(message: Message) -> bool:
     """May somebody be told? Never a null reverse-path (RFC 5321 §4.5.5), and no address that was not proven on entry:
     the reverse-path of a forward, or of a stranger's letter to the postmaster, may be a victim's."""
     return not message.reverse_path.is_null and message.reason not in _UNPROVEN
+
+
+def owes_word(message: Message, progress: Progress) -> bool:
+    """Is the sender still to be told that this is held? What is held by a policy is its organisation's affair, but of
+    what would have been refused, had it not been for other recipients, a refusal would have told."""
+    return (
+        message.lane == Lane.HELD
+        and message.report.action == ContentAction.REJECT.value
+        and progress.held
+        and not progress.attempts
+        and not progress.told
+        and deserves_notice(message)
+    )
 
 
 class Notices:
@@ -68,42 +84,46 @@ class Notices:
     ) -> None:
         """Tell the reverse-path of `message` that the recipients at `failed` were given up. `done(None)` when the
         notification is durable, so that what it says may be made so. content: the original's, if it is in memory."""
-        task = asyncio.get_running_loop().create_task(self._try(message, recipients, failed, content, done))
+        failures = [_failure(message.forward_paths[place], recipients[place]) for place in failed]
+        self._start(message, failures, content, done, is_held=False)
+
+    def tell_held(self, message: Message, content: bytes | None, done: Done) -> None:
+        """Tell the reverse-path of `message` that it is held for all its recipients. Otherwise as `send`."""
+        reason = Reason(message.lane_reason)
+        entry = CATALOGUE[reason]
+        reply = Reply(450, _HELD_STATUS, text_of(reason))
+        failures = [Failure(path, reply, "", entry.meaning, entry.remedy) for path in message.forward_paths]
+        self._start(message, failures, content, done, is_held=True)
+
+    def _start(
+        self, message: Message, failures: Sequence[Failure], content: bytes | None, done: Done, *, is_held: bool
+    ) -> None:
+        task = asyncio.get_running_loop().create_task(self._try(message, failures, content, done, is_held=is_held))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _try(
-        self,
-        message: Message,
-        recipients: Sequence[RecipientProgress],
-        failed: Sequence[int],
-        content: bytes | None,
-        done: Done,
+        self, message: Message, failures: Sequence[Failure], content: bytes | None, done: Done, *, is_held: bool
     ) -> None:
         try:
-            error = await self._send(message, recipients, failed, content)
+            error = await self._send(message, failures, content, is_held=is_held)
         except Exception as exception:
             self._fault(message.queue_id, exception)
             error = SpoolError("the notification could not be built")
         done(error)
 
     async def _send(
-        self,
-        message: Message,
-        recipients: Sequence[RecipientProgress],
-        failed: Sequence[int],
-        content: bytes | None,
+        self, message: Message, failures: Sequence[Failure], content: bytes | None, *, is_held: bool
     ) -> SpoolError | None:
         head = content if content is not None else await self._read_head(message.queue_id)
         at = self._clock.now()
         queue_id = self._new_queue_id()
-        failures = [_failure(message.forward_paths[place], recipients[place]) for place in failed]
+        about = Notice(message, failures, header_of(b""), self._host_name, at, queue_id, is_held)
         try:
-            header = header_of(head[: HEADER_SHOWN_MAX + 1])
-            octets, needs = build(Notice(message, failures, header, self._host_name, at, queue_id))
+            octets, needs = build(replace(about, header=header_of(head[: HEADER_SHOWN_MAX + 1])))
         except Exception as fault:  # that the message failed matters more than its header
             self._fault(message.queue_id, fault)
-            octets, needs = build(Notice(message, failures, header_of(b""), self._host_name, at, queue_id))
+            octets, needs = build(about)
         reverse_path = message.reverse_path
         notice = Message(
             queue_id,
@@ -115,7 +135,7 @@ class Notices:
             int(needs),
             b"",
             Reason.OWN_NOTICE.value,
-            subject="Your message could not be delivered",
+            subject=about.subject,
             message_id_field=f"<{queue_id}@{self._host_name}>",
         )
         error = await self._accept(notice, octets)

@@ -85,6 +85,7 @@ def with_changes(
     next_attempt_at: float | None = None,
     tries_begun: int | None = None,
     content_key: bytes | None = None,
+    told: bool | None = None,
 ) -> Progress:
     """`progress` but for what is given."""
     return Progress(
@@ -94,4 +95,5 @@ def with_changes(
         progress.held if held is None else held,
         progress.tries_begun if tries_begun is None else tries_begun,
         progress.content_key if content_key is None else content_key,
+        progress.told if told is None else told,
     )

@@ -24,7 +24,7 @@ from outgate.delivery.interface import (
 from outgate.delivery.item import Item, Job, State, Wish
 from outgate.delivery.lanes import Lane, Lanes
 from outgate.delivery.means import Means
-from outgate.delivery.notices import Notices, deserves_notice
+from outgate.delivery.notices import Notices, deserves_notice, owes_word
 from outgate.delivery.outcome import given_up, is_pending, judge, merged, reason_of, unknown_recipients, with_changes
 from outgate.delivery.pace import Pace
 from outgate.delivery.reports import Reports
@@ -92,7 +92,7 @@ class Rounds:
         """A message that has just become durable. content: its octets, if they are in memory."""
         progress = first_progress(message)
         if message.lane:  # held, or slow
-            self._wait(message, progress)
+            self._wait(message, progress, content)
             return
         if self.active >= self._settings.active_max or not self._is_started or self._is_stopping:
             self.waiting.put(message, progress)
@@ -117,11 +117,28 @@ class Rounds:
                 self._means.limiter.slow_room.enter(message.customer_id, message.size_octets)
             self._wait(message, progress)
 
-    def _wait(self, message: Message, progress: Progress) -> None:
+    def _wait(self, message: Message, progress: Progress, content: bytes | None = None) -> None:
         if is_slow(message, progress):
             self.slow.put(message, progress, self._means.schedule.expires_at(message.received_at))
-        else:
-            self.waiting.put(message, progress)
+            return
+        self.waiting.put(message, progress)
+        if owes_word(message, progress):
+            self._tell_held(message, content)
+
+    def _tell_held(self, message: Message, content: bytes | None) -> None:
+        self._notices.tell_held(message, content, partial(self._told_held, message))
+
+    def _told_held(self, message: Message, error: SpoolError | None) -> None:
+        waiting = self.waiting.get(message.queue_id)
+        if waiting is None or not waiting.progress.held:
+            return  # meanwhile somebody has decided
+        if error is None:
+            self.notices_sent += 1
+            waiting.progress = with_changes(waiting.progress, told=True)
+            self._spool.update(waiting.queue_id, waiting.progress)
+        elif not self._is_stopping:
+            again = partial(self._tell_held, message, None)
+            self._clock.call_at(self._clock.monotonic() + SPOOL_RETRY_SECONDS, again)
 
     def start(self) -> None:
         self._is_started = True

@@ -23,12 +23,23 @@ DIAGNOSTIC_MAX: Final = 800  # characters of a next hop's reply that are shown
 SHOWN_MAX: Final = 200  # characters of subject and Message-ID in the text for people
 TEXT_COLUMNS: Final = 76  # of the text for people
 
+# How the text begins, what stands above the recipients, and how it ends.
+_FAILED_WORDS: Final = (
+    "A message of yours could not be delivered to all recipients.",
+    "Not delivered to:",
+    "Nothing more is tried for these recipients; others, if there are any, are not concerned.",
+)
+_HELD_WORDS: Final = (
+    "A message of yours has not gone to all recipients: for some of them it is held until your administrator decides.",
+    "Held for:",
+    "Do not send it again: if it is released it leaves as you wrote it. Its other recipients are not concerned.",
+)
 _MESSAGE_ID: Final = re.compile(r"<[!-;=?-~]{1,250}>")
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One recipient that will not get the message.
+    """One recipient that will not get the message, or not before somebody has decided.
 
     reply: the last one about it. peer: who gave it, as "host [address]"; empty: it is our own word. why, remedy: whole
     sentences for people.
@@ -46,6 +57,7 @@ class Notice:
     """What a DSN is made of. original: the message that it is about. header: its header's octets, see `header_of`.
 
     host_name: ours. at: seconds since the epoch. queue_id: of the DSN itself, for its Message-ID and boundary.
+    is_held: nothing has failed; the message waits for a person of the sender's organisation.
     """
 
     original: Message
@@ -54,6 +66,11 @@ class Notice:
     host_name: str
     at: float
     queue_id: str
+    is_held: bool = False
+
+    @property
+    def subject(self) -> str:
+        return "Your message is held" if self.is_held else "Your message could not be delivered"
 
 
 def build(notice: Notice) -> tuple[bytes, int]:
@@ -86,7 +103,7 @@ def _header(notice: Notice, boundary: str) -> bytes:
         f"Date: {_date(notice.at)}",
         f"From: Mail Delivery System <MAILER-DAEMON@{notice.host_name}>",
         f"To: {_as_field(original.reverse_path)}",
-        "Subject: Your message could not be delivered",
+        f"Subject: {notice.subject}",
         f"Message-ID: <{notice.queue_id}@{notice.host_name}>",
     ]
     if _MESSAGE_ID.fullmatch(original.message_id_field):
@@ -109,20 +126,17 @@ def _as_field(path: ReversePath) -> str:
 
 def _text(notice: Notice) -> bytes:
     original = notice.original
-    greeting = (
-        f"This is the mail server {notice.host_name}. A message of yours could not be delivered to all recipients."
-    )
-    paragraphs = [greeting, _about(original)]
+    greeting, label, end = _HELD_WORDS if notice.is_held else _FAILED_WORDS
+    paragraphs = [f"This is the mail server {notice.host_name}. {greeting}", _about(original)]
     for failures in _alike(notice.failures):
-        paragraphs.append("Not delivered to:\n" + "\n".join(f"    {one.forward_path.text}" for one in failures))
+        paragraphs.append(f"{label}\n" + "\n".join(f"    {one.forward_path.text}" for one in failures))
         first = failures[0]
         paragraphs.append(f"Why: {first.why}")
         said = _shown(str(first.reply), DIAGNOSTIC_MAX)
         paragraphs.append(f"The mail server {first.peer} said: {said}" if first.peer else f"Code: {said}")
         paragraphs.append(f"What you can do: {first.remedy}")
     paragraphs.append(
-        "Nothing more is tried for these recipients; others, if there are any, are not concerned. What follows below "
-        f"is for mail administrators. The message is known here as {original.queue_id}."
+        f"{end} What follows below is for mail administrators. The message is known here as {original.queue_id}."
     )
     return "\n\n".join(_wrapped(paragraph) for paragraph in paragraphs).replace("\n", "\r\n").encode() + b"\r\n"
 
@@ -172,14 +186,15 @@ def _status(notice: Notice) -> bytes:
     for failure in notice.failures:
         fields = [
             f"Final-Recipient: {_final_recipient(failure.forward_path)}",
-            "Action: failed",
+            f"Action: {'delayed' if notice.is_held else 'failed'}",
             f"Status: {_enhanced_status(failure.reply)}",
         ]
         if failure.peer:
             fields.append(f"Remote-MTA: dns; {_host(failure.peer)}")
         kind = "smtp" if failure.peer else "x-outgate"
         fields.append(f"Diagnostic-Code: {kind}; {_ascii(_shown(str(failure.reply), DIAGNOSTIC_MAX))}")
-        fields.append(f"Last-Attempt-Date: {_date(notice.at)}")
+        if not notice.is_held:
+            fields.append(f"Last-Attempt-Date: {_date(notice.at)}")
         blocks.append(fields)
     return "\r\n".join("".join(f"{field}\r\n" for field in block) for block in blocks).encode("ascii")
 

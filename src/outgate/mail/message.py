@@ -50,6 +50,7 @@ class Message(Struct, frozen=True, array_like=True, gc=False):
     fingerprint: hash of the content as it came, compared with what leaves; empty where there is none.
     report: what scanning said of it, with what the policy made of that.
     sealed_key: where the content is kept sealed, what its key was sealed to (`sealing.keys`); else empty.
+    copies: the other messages that this one came as, where its recipients fared differently; each has its own.
     """
 
     queue_id: QueueId
@@ -73,6 +74,7 @@ class Message(Struct, frozen=True, array_like=True, gc=False):
     evidence: Evidence = NO_EVIDENCE
     report: ScanReport = NOT_SCANNED
     sealed_key: bytes = b""
+    copies: tuple[QueueId, ...] = ()
 
 
 class Status(IntEnum):
@@ -97,6 +99,7 @@ class Progress(Struct, frozen=True, array_like=True, gc=False):
     attempts: rounds of delivery that have ended. next_attempt_at: not tried before; 0.0 is at once.
     held: waits for a person, whatever the time. tries_begun: attempts that were begun and not seen to end, so that a
     message that kills its worker can be set aside. content_key: of sealed content, from when it was released on.
+    told: its sender has been told that it is held.
     """
 
     recipients: tuple[RecipientProgress, ...]
@@ -105,6 +108,7 @@ class Progress(Struct, frozen=True, array_like=True, gc=False):
     held: bool = False
     tries_begun: int = 0
     content_key: bytes = b""
+    told: bool = False
 
 
 _FRESH = RecipientProgress()

@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from msgspec import structs
+
 from outgate.contract.events import MessageRefused
 from outgate.contract.policy import Provider
 from outgate.contract.scanning import ContentAction
@@ -24,20 +26,21 @@ from outgate.policy.decision import Decision, Verdict
 from outgate.policy.evidence import NO_HEADER_EVIDENCE, read_evidence
 from outgate.policy.failures import source_key, tenant_key
 from outgate.policy.header import HEADER_MAX, HeaderFacts, read_header
-from outgate.policy.limits import clock_text, sender_of
+from outgate.policy.limits import Charge, clock_text, sender_of
 from outgate.policy.networks import is_public
 from outgate.policy.pools import is_microsoft_name
 from outgate.policy.proof import NO_PROOF, Proof
 from outgate.policy.reasons import Reason, reply_for, reply_of
 from outgate.policy.snapshot import SourceClass, SourceStanding
 from outgate.reception.gathering import Gathering
-from outgate.reception.holding import Holding, seal_for
+from outgate.reception.holding import seal_for
 from outgate.reception.interface import ScanRequest
-from outgate.reception.judging import Proven, judge_content
+from outgate.reception.judging import Judged, Proven, judge_content
 from outgate.reception.record import accepted_event, evidence_of
 from outgate.reception.room import HEAD_HELD_MAX
 from outgate.reception.shared import Reception, Wire
 from outgate.reception.signatures import Results, has_signature
+from outgate.reception.split import Copy, Split
 from outgate.reception.trace import protocol, received_line
 from outgate.reception.transaction import Arrived, MemoryShort, Stumbled, Transaction
 from outgate.smtp.events import (
@@ -436,39 +439,77 @@ class ReceptionConversation:
         the spool has spoken."""
         reception, transaction = self._reception, arrived.transaction
         at = reception.now()
-        charge = reception.limiter.charge(
-            sender_of(customer_id, transaction.sender.reverse_path, self._wire.address),
-            len(transaction.forward_paths),
-            transaction.size_octets,
-            at,
-            is_held=lane is Lane.HELD,
-        )
+        charge = self._charge(transaction, customer_id, at, is_held=lane is Lane.HELD)
         if charge.refusal is not None:
             return self._refuse_content(transaction, charge.refusal, arrived.header, evidence, report)
         if charge.is_slow:
             lane, lane_reason = Lane.SLOW, Reason.OVER_LIMIT.value
-        content = arrived.hot if arrived.hot is not None else transaction.large
-        assert content is not None
         message = self._message(arrived, customer_id, at, lane, lane_reason, evidence, report)
         if transaction.refused:
             self._report_refused(transaction)
-        if lane is Lane.HELD and reception.holding is not None:
-            view = reception.snapshot.customer(customer_id)
-            if view is not None and view.document.held_key:
-                self._seal(reception.holding, message, content, view.document.held_key, arrived)
-                return None
-        reception.spool.accept(message, content, _Durable(self, message, arrived.hot, transaction.held_octets))
+        if lane is Lane.HELD:
+            self._commit(arrived, (self._held_copy(message),))
+        else:
+            done = _Durable(self, (Copy(message),), arrived.hot, transaction.held_octets)
+            reception.spool.accept(message, arrived.content, done)
         return None
 
-    def _seal(
-        self, holding: Holding, message: Message, content: bytes | LargeContent, public_key: bytes, arrived: Arrived
-    ) -> None:
-        """Into the store of held mail; the reply comes when that has spoken."""
+    def _charge(self, transaction: Transaction, customer_id: str, at: float, *, is_held: bool) -> Charge:
+        return self._reception.limiter.charge(
+            sender_of(customer_id, transaction.sender.reverse_path, self._wire.address),
+            len(transaction.forward_paths),
+            transaction.size_octets,
+            at,
+            is_held=is_held,
+        )
+
+    def _held_key(self, customer_id: str) -> bytes:
+        """What this customer's held mail is sealed for; empty where it is not."""
+        view = self._reception.snapshot.customer(customer_id) if self._reception.holding is not None else None
+        return view.document.held_key if view is not None else b""
+
+    def _held_copy(self, message: Message) -> Copy:
+        public_key = self._held_key(message.customer_id)
+        if not public_key:
+            return Copy(message)
         message, key = seal_for(message, public_key)
+        return Copy(message, self._reception.holding, key)
+
+    def _take_copies(self, proven: Proven, judged: Sequence[Judged]) -> Reply | None:
+        """The recipients fare differently: the message goes on as several, each for those of whom the same was decided.
+        What would have been refused is held, and the sender is told of that. None: the reply comes when all of them
+        are durable."""
+        reception, arrived, settled = self._reception, proven.arrived, proven.settled
+        transaction = arrived.transaction
+        at = reception.now()
+        is_held = settled.lane is Lane.HELD or judged[0].decision.action is not ContentAction.DELIVER
+        charge = self._charge(transaction, settled.customer_id, at, is_held=is_held)
+        if charge.refusal is not None:
+            return self._refuse_content(transaction, charge.refusal, arrived.header, proven.evidence, judged[-1].report)
+        queue_ids = (transaction.queue_id, *[reception.next_queue_id() for _ in judged[1:]])
+        copies: list[Copy] = []
+        for queue_id, each in zip(queue_ids, judged, strict=True):
+            lane, lane_reason = settled.lane, settled.lane_reason
+            if each.decision.action is not ContentAction.DELIVER:
+                lane, lane_reason = Lane.HELD, each.report.reason
+            elif charge.is_slow:
+                lane, lane_reason = Lane.SLOW, Reason.OVER_LIMIT.value
+            message = self._message(
+                arrived, settled.customer_id, at, lane, lane_reason, proven.evidence, each.report, queue_id, each.places
+            )
+            message = structs.replace(message, copies=tuple([other for other in queue_ids if other != queue_id]))
+            copies.append(self._held_copy(message) if lane is Lane.HELD else Copy(message))
+        if transaction.refused:
+            self._report_refused(transaction)
+        self._commit(arrived, copies)
+        return None
+
+    def _commit(self, arrived: Arrived, copies: Sequence[Copy]) -> None:
+        """Make all of them durable; the reply comes when that is so."""
         if arrived.hot is None:
             self._wire.resume_reading()  # if it waited for the disk; the sealing takes the place of that waiting
-        done = _Durable(self, message, arrived.hot, arrived.transaction.held_octets, holding)
-        holding.store.hold(message, content, key, done)
+        done = _Durable(self, copies, arrived.hot, arrived.transaction.held_octets)
+        Split(copies[::-1], arrived.content, self._reception.spool, done).begin()
 
     # The content's judgement
 
@@ -532,9 +573,19 @@ class ReceptionConversation:
         """The scanners have spoken: what the customer's policy makes of it. None: the reply comes when the spool has
         spoken."""
         reception, arrived, settled = self._reception, proven.arrived, proven.settled
-        decision, report = judge_content(proven, report, self._wire.address, reception.now())
+        judged = judge_content(
+            proven,
+            report,
+            self._wire.address,
+            reception.now(),
+            may_split=arrived.hot is not None or self._held_key(settled.customer_id) != b"",
+        )
         scanned = reception.counters.scanned
-        scanned[report.action] = scanned.get(report.action, 0) + 1
+        for each in judged:
+            scanned[each.report.action] = scanned.get(each.report.action, 0) + 1
+        if len(judged) > 1:
+            return self._take_copies(proven, judged)
+        decision, report = judged[0].decision, judged[0].report
         if decision.reason is not None and (decision.defer or decision.action is ContentAction.REJECT):
             verdict = Verdict.DEFER if decision.defer else Verdict.REJECT
             refusal = Decision(verdict, decision.reason, decision.context)
@@ -553,23 +604,33 @@ class ReceptionConversation:
         lane_reason: str,
         evidence: Evidence,
         report: ScanReport,
+        queue_id: QueueId = "",
+        places: Sequence[int] = (),
     ) -> Message:
+        """queue_id, places: of a copy for some of the recipients only."""
         reception, wire = self._reception, self._wire
         transaction, header, hot = arrived.transaction, arrived.header, arrived.hot
         session = wire.session
+        forward_paths, needs = tuple(transaction.forward_paths), arrived.needs
+        if places:
+            forward_paths = tuple([forward_paths[place] for place in places])
+            if not transaction.needs_utf8(header, forward_paths):
+                needs &= ~int(ContentNeeds.UTF8)
+        else:
+            queue_id = transaction.queue_id
         if hot is not None:
             fingerprint = fingerprint_of(hot)
         else:
             assert transaction.fingerprint is not None
             fingerprint = transaction.fingerprint.octets()
         return Message(
-            transaction.queue_id,
+            queue_id,
             customer_id,
             at,
             transaction.sender.reverse_path,
-            tuple(transaction.forward_paths),
+            forward_paths,
             transaction.size_octets,
-            arrived.needs,
+            needs,
             received_line(
                 hello_name=session.hello_name,
                 address=wire.address,
@@ -578,7 +639,7 @@ class ReceptionConversation:
                     is_extended=session.is_extended, tls=self._tls, is_utf8=bool(arrived.needs & ContentNeeds.UTF8)
                 ),
                 tls=self._tls,
-                queue_id=transaction.queue_id,
+                queue_id=queue_id,
                 at=at,
             ),
             transaction.reason.value,
@@ -742,11 +803,11 @@ class ReceptionConversation:
         self._reception.counters.refuse(reason)
         return reply_of(reason, reference=queue_id)
 
-    def _durable(
-        self, message: Message, content: bytes | None, keeper: Reception | Holding, error: SpoolError | None
-    ) -> None:
-        """The spool has spoken about `message`; the peer may be gone by now, the promise stands all the same."""
+    def _durable(self, copies: Sequence[Copy], content: bytes | None, error: SpoolError | None) -> None:
+        """The spool has spoken about what the message became, all of it; the peer may be gone by now, the promise
+        stands all the same."""
         reception = self._reception
+        message = copies[0].message
         if error is not None:
             if message.lane == Lane.SLOW:  # its place in the quota is free again; what was charged stays charged
                 reception.limiter.slow_room.leave(message.customer_id, message.size_octets)
@@ -755,39 +816,42 @@ class ReceptionConversation:
         counters = reception.counters
         counters.accepted += 1
         counters.accepted_octets += message.size_octets
-        try:
-            keeper.emit(accepted_event(message, reception.worker))
-        except Exception as exception:  # the message stands all the same
-            reception.fault(message.queue_id, exception)
-        keeper.submit(message, content)
-        self._wire.reply_later(Reply(250, "2.0.0", f"queued as {message.queue_id}"))
+        for copy in copies:
+            keeper = reception if copy.holding is None else copy.holding
+            try:
+                keeper.emit(accepted_event(copy.message, reception.worker))
+            except Exception as exception:  # the message stands all the same
+                reception.fault(copy.message.queue_id, exception)
+            keeper.submit(copy.message, content)
+        text = f"queued as {message.queue_id}"
+        for copy in copies[1:]:
+            text += f", for {len(copy.message.forward_paths)} of the recipients held as {copy.message.queue_id}"
+        self._wire.reply_later(Reply(250, "2.0.0", text))
 
 
 class _Durable:
-    """The spool's `done` for one message: a small object instead of a closure over the whole transaction. holding:
-    whose store it went to, None for the spool."""
+    """The spool's `done` for what one message became, the one with its own queue id first: a small object instead of a
+    closure over the whole transaction."""
 
-    __slots__ = ("_content", "_conversation", "_held_octets", "_holding", "_message")
+    __slots__ = ("_content", "_conversation", "_copies", "_held_octets")
 
     def __init__(
         self,
         conversation: ReceptionConversation,
-        message: Message,
+        copies: Sequence[Copy],
         content: bytes | None,
         held_octets: int,
-        holding: Holding | None = None,
     ) -> None:
         self._conversation = conversation
-        self._message = message
+        self._copies = copies
         self._content = content
         self._held_octets = held_octets
-        self._holding = holding
 
     def __call__(self, error: SpoolError | None) -> None:
         reception = self._conversation._reception
         if self._held_octets:
             reception.room.change(self._held_octets, 0)
-        self._conversation._durable(self._message, self._content, self._holding or reception, error)
+        self._conversation._durable(self._copies, self._content, error)
 
 
 def _concerned(transaction: Transaction) -> str:

@@ -1,5 +1,6 @@
 """What becomes of a proven message's content: the step between the scanners' report and the spool."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from msgspec import structs
@@ -9,7 +10,7 @@ from outgate.mail.evidence import Evidence
 from outgate.mail.fields import fields_of
 from outgate.mail.findings import ScanReport
 from outgate.policy.admission import Settled
-from outgate.policy.content_rule import ContentDecision, MessageFacts, decide_content
+from outgate.policy.content_rule import ContentDecision, MessageFacts, as_one, decide_content
 from outgate.reception.transaction import Arrived
 
 
@@ -23,8 +24,20 @@ class Proven:
     policy: ScanPolicy
 
 
-def judge_content(proven: Proven, report: ScanReport, source: str, at: float) -> tuple[ContentDecision, ScanReport]:
-    """The decision, and the report with it. source: the client's address. at: seconds since the epoch."""
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What was decided for some of a message's recipients, `places`. report: what scanning said, with the decision."""
+
+    decision: ContentDecision
+    report: ScanReport
+    places: Sequence[int]
+
+
+def judge_content(
+    proven: Proven, report: ScanReport, source: str, at: float, *, may_split: bool = True
+) -> tuple[Judged, ...]:
+    """The decisions, one for each action, the mildest first. source: the client's address. at: seconds since the epoch.
+    may_split: else there is one for all recipients."""
     arrived, policy = proven.arrived, proven.policy
     transaction = arrived.transaction
     facts = MessageFacts(
@@ -36,10 +49,16 @@ def judge_content(proven: Proven, report: ScanReport, source: str, at: float) ->
         at,
         fields_of(arrived.head) if _looks_at_header(policy) else (),
     )
-    decision = decide_content(policy, report, facts)
+    shares = decide_content(policy, report, facts)
+    if not may_split:
+        return (_judged(as_one(shares), report, range(len(transaction.forward_paths))),)
+    return tuple([_judged(share.decision, report, share.places) for share in shares])
+
+
+def _judged(decision: ContentDecision, report: ScanReport, places: Sequence[int]) -> Judged:
     action = "defer" if decision.defer else decision.action.value
     reason = decision.reason.value if decision.reason is not None else ""
-    return decision, structs.replace(report, action=action, reason=reason)
+    return Judged(decision, structs.replace(report, action=action, reason=reason), places)
 
 
 def _looks_at_header(policy: ScanPolicy) -> bool:

@@ -31,6 +31,7 @@ def accepted_event(message: Message, worker: str) -> MessageAccepted:
         evidence=message.evidence,
         report=message.report,
         sealed_key=message.sealed_key,
+        copies=message.copies,
     )
 
 

@@ -1,6 +1,6 @@
 """One message on its way in, as far as it has come."""
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 
 from outgate.mail.address import ForwardPath
@@ -56,16 +56,16 @@ class Transaction:
         needs = 0 if self.is_ascii else int(ContentNeeds.EIGHT_BIT)
         if event.bare_line_ending or not event.ends_with_crlf or self.has_hidden_dot:
             needs |= ContentNeeds.CHUNKING
-        if self._needs_utf8(header):
+        if self.needs_utf8(header, self.forward_paths):
             needs |= ContentNeeds.UTF8
         return needs
 
-    def _needs_utf8(self, header: HeaderFacts) -> bool:
+    def needs_utf8(self, header: HeaderFacts, forward_paths: Sequence[ForwardPath]) -> bool:
         """RFC 6531 §3.4: an internationalised address in the envelope, or raw UTF-8 in a header that declared itself
         so."""
         if self.sender.reverse_path.is_utf8 or (self.smtputf8 and header.has_non_ascii):
             return True
-        return any(path.is_utf8 for path in self.forward_paths)
+        return any(path.is_utf8 for path in forward_paths)
 
 
 @dataclass(slots=True)
@@ -82,6 +82,13 @@ class Arrived:
     is_answering: bool = False
     found: tuple[Results, tuple[str, ...]] | None = None
     scan: Scan | None = None
+
+    @property
+    def content(self) -> bytes | LargeContent:
+        if self.hot is not None:
+            return self.hot
+        assert self.transaction.large is not None
+        return self.transaction.large
 
 
 class MemoryShort(SpoolError):
