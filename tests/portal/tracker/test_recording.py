@@ -440,3 +440,10 @@ def test_what_is_not_sealed_has_no_such_key() -> None:
     record_events([accepted(), refused(1, "c@example.net")])
 
     assert TrackedMessage.objects.get().sealed_key is None
+
+
+def test_copies_are_kept_by_their_references() -> None:
+    record_events([accepted(copies=("T4226ZR000G01", "T4226ZR000G02"))])
+    assert TrackedMessage.objects.get().copies == ["T4226ZR000G01", "T4226ZR000G02"]
+    record_events([accepted(queue_id="T4226ZR000G03")])
+    assert TrackedMessage.objects.get(queue_id="T4226ZR000G03").copies is None

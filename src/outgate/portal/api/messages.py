@@ -100,6 +100,9 @@ class MessageDetailOut(Schema):
     lane_reason: str
     evidence: dict[str, Any]
     report: dict[str, Any] = Field(description="What scanning found; empty where nobody looked")
+    copies: list[str] = Field(
+        description="References of the same message for other recipients, of whom something else was decided"
+    )
     recipients: list[RecipientOut]
     recipient_count: int
     next_attempt_at: datetime | None
@@ -182,6 +185,7 @@ def show(request: HttpRequest, customer_id: str, reference: str) -> MessageDetai
         lane_reason=message.lane_reason,
         evidence=message.evidence,
         report=message.report,
+        copies=message.copies or [],
         recipients=[
             RecipientOut(
                 forward_path=each.forward_path,

@@ -27,7 +27,8 @@ class TrackedMessage(models.Model):
 
     lane, lane_reason: of `MessageAccepted`. evidence: of `mail.evidence.Evidence` what is not empty, by name. report:
     the same of `mail.findings.ScanReport`, its findings and attachments by name too; empty where nobody looked.
-    sealed_key: of `MessageAccepted`; None where the content is not sealed.
+    sealed_key: of `MessageAccepted`; None where the content is not sealed. copies: of the same, None where there are
+    none.
     """
 
     queue_id = models.TextField(primary_key=True)
@@ -49,6 +50,7 @@ class TrackedMessage(models.Model):
     evidence = models.JSONField(default=dict)
     report = models.JSONField(default=dict)
     sealed_key = models.BinaryField(null=True)  # NULL, so that SQLite adds the column without copying the table
+    copies = models.JSONField(null=True)  # the same
     facts_from = models.IntegerField(default=-1)
 
     class Meta:

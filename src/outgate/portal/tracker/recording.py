@@ -37,7 +37,7 @@ _BIGINT_MAX: Final = 2**63 - 1
 _FACTS_OF_ACCEPTANCE: Final = _INTEGER_MAX  # more than any refusal's ordinal: nobody knows more
 _FACTS_OF_ATTEMPT: Final = -1
 DELETED: Final = "deleted"  # reason of a decision by which a person deletes; for its recipients their outcome too
-_NO_FACTS: Final = ("", "", "", "", 0, "", "", "", "", "", "", "{}", "{}", None)
+_NO_FACTS: Final = ("", "", "", "", 0, "", "", "", "", "", "", "{}", "{}", None, None)
 
 Row = tuple[Any, ...]
 
@@ -112,7 +112,8 @@ class _Batch:
 
     def _accepted(self, event: MessageAccepted, at: object) -> None:
         lane = _text(event.lane), _text(event.lane_reason)
-        self._message(event, at, Status.QUEUED, _FACTS_OF_ACCEPTANCE, lane, event.sealed_key or None)
+        copies = json.dumps([_text(each) for each in event.copies]) if event.copies else None
+        self._message(event, at, Status.QUEUED, _FACTS_OF_ACCEPTANCE, lane, event.sealed_key or None, copies)
         queue_id = _text(event.queue_id)
         self.recipients.extend(
             (queue_id, _text(path), "pending", "", "", _Rank.PENDING.value, 0, at) for path in event.forward_paths
@@ -168,6 +169,7 @@ class _Batch:
         facts_from: int,
         lane: tuple[str, str] = ("", ""),
         sealed_key: bytes | None = None,
+        copies: str | None = None,
     ) -> None:
         evidence = event.evidence
         if evidence.source_class in CLOUDS and event.customer_id:
@@ -192,6 +194,7 @@ class _Batch:
                 "{}" if evidence == NO_EVIDENCE else _evidence_json(evidence),
                 "{}" if event.report == NOT_SCANNED else _report_json(event.report),
                 sealed_key,
+                copies,
                 facts_from,
             )
         )
@@ -277,6 +280,7 @@ _FACTS: Final = (
     "evidence",
     "report",
     "sealed_key",
+    "copies",
     "facts_from",
 )
 

@@ -221,3 +221,17 @@ def test_deleted_message_says_so_by_whom_and_when(people: People, signed_in: Sig
     assert whole in listed
     assert rest not in listed
     assert 'by <bdi class="foreign">ada@alpha.example</bdi>' in listed
+
+
+def test_message_for_other_recipients_is_linked(people: People, signed_in: SignedIn) -> None:
+    held = accept(
+        1,
+        lane="held",
+        lane_reason="content-spam",
+        report=ScanReport(action="reject", reason="content-spam"),
+        copies=("T4226ZR000G02",),
+    )
+    text = signed_in(people.admin).get(path_of(held)).content.decode()
+    assert f'href="{path_of("T4226ZR000G02")}"' in text
+    assert "held instead of rejected, since others get it; the sender was told" in text
+    assert "For other recipients" not in signed_in(people.admin).get(path_of(accept(2))).content.decode()
