@@ -16,11 +16,13 @@ from outgate.contract.policy import (
     Outbound,
     SenderLimits,
 )
+from outgate.contract.wire import Count
 from outgate.mail.address import NULL_REVERSE_PATH, ReversePath
 from outgate.policy.decision import Verdict
 from outgate.policy.limits import GO_ON, Charge, Limiter, Sender, source_of
 from outgate.policy.locks import Lock
 from outgate.policy.mailbox import mailbox_of
+from outgate.policy.meters import Meters
 from outgate.policy.reasons import Reason
 
 NOW = 1_795_600_000.0
@@ -270,6 +272,111 @@ def test_demand_that_is_spread_over_time_does_not_lock() -> None:
         world.send(recipients=40)
         world.now += 331
     assert world.locked == []
+
+
+class Workers:
+    """Workers with one document, and the clerk between them, who is asked after every `pause` messages."""
+
+    def __init__(self, count: int, pause: int, *limits: Limit, **settings: Any) -> None:
+        self.worlds = [World(*limits, **settings) for _ in range(count)]
+        for world in self.worlds:
+            world.limiter.meters.workers = count
+        self.pause = pause
+        self.sent = 0
+        self.totals: dict[tuple[str, str, str, str, int], dict[int, int]] = {}
+
+    def send(self, **more: Any) -> Charge:
+        world = self.worlds[self.sent % len(self.worlds)]
+        self.sent += 1
+        charge = world.send(**more)
+        if self.pause and self.sent % self.pause == 0:
+            self.exchange()
+        return charge
+
+    def exchange(self) -> None:
+        for world in self.worlds:
+            meters = world.limiter.meters
+            if meters.has_news:
+                number, counts = meters.report()
+                for count in counts:
+                    key = (count.customer_id, count.scope, count.subject, count.counted, count.seconds)
+                    total = self.totals.setdefault(key, {})
+                    for part, amount in count.parts.items():
+                        total[part] = total.get(part, 0) + amount
+                meters.confirm(number)
+        told = [Count(*key, dict(parts)) for key, parts in self.totals.items()]
+        for world in self.worlds:
+            world.limiter.meters.learn(told, len(self.worlds), world.now)
+
+    def until_locked(self) -> int:
+        """How many messages were taken."""
+        for taken in range(10_000):
+            if self.send().refusal is not None:
+                return taken
+        raise AssertionError
+
+    def pass_time(self, seconds: float) -> None:
+        for world in self.worlds:
+            world.now += seconds
+
+
+@pytest.mark.parametrize(
+    ("count", "pause", "at_most"), [(1, 1, 500), (2, 1, 520), (4, 1, 520), (4, 20, 540), (4, 100, 640), (4, 0, 2_000)]
+)
+def test_workers_know_of_each_others_demand(count: int, pause: int, at_most: int) -> None:
+    """What is wanted above the lock is what no worker has heard of yet; 0: the clerk is away."""
+    taken = Workers(count, pause, MAILBOX, lock_factor=10.0).until_locked()
+    assert 500 <= taken <= at_most
+
+
+def test_workers_lock_nobody_for_demand_that_is_no_more_than_the_factor() -> None:
+    workers = Workers(4, 1, MAILBOX, lock_factor=10.0)
+    for _ in range(20):
+        for _ in range(500):
+            assert workers.send().refusal is None
+        workers.pass_time(331)
+        workers.exchange()
+
+
+def test_what_a_mailbox_was_locked_for_does_not_lock_it_once_more_on_any_worker() -> None:
+    workers = Workers(4, 1, MAILBOX, lock_factor=10.0)
+    workers.until_locked()
+    unlocked = LockedSender("alice@alpha.example", NOW + 1)
+    for world in workers.worlds:
+        world.set(MAILBOX, lock_factor=10.0, locked_senders=[unlocked])
+    workers.pass_time(1)
+    assert workers.until_locked() >= 450  # what was granted before still counts
+
+
+def test_a_lock_that_ended_by_itself_is_not_made_again_for_the_same() -> None:
+    world = World(MAILBOX, Limit(LimitScope.MAILBOX, Counted.RECIPIENTS, 86_400, 50), lock_factor=10.0, lock_seconds=60)
+    world.send(recipients=501)
+    assert len(world.locked) == 1
+    world.now += 61
+    assert world.send(recipients=60).is_slow
+    assert len(world.locked) == 1
+
+
+def test_demand_is_not_forgotten_for_the_sake_of_others() -> None:
+    world = World(MAILBOX, lock_factor=10.0)
+    world.limiter.meters = Meters(keys_max=20)
+    for _ in range(100):
+        world.send()
+    for number in range(200):
+        world.send(f"{number}@alpha.example")
+    for _ in range(400):
+        world.send()
+    assert world.locked == []
+    world.send()
+    assert len(world.locked) == 1
+
+
+def test_without_room_for_more_meters_nobody_is_locked_for_anothers_demand() -> None:
+    world = World(MAILBOX, lock_factor=2.0)
+    world.limiter.meters = Meters(keys_max=2)
+    world.send("alice@alpha.example", recipients=90)
+    for name in "bcdefgh":
+        assert world.send(f"{name}@alpha.example", recipients=60).refusal is None
 
 
 def test_a_factor_of_zero_never_locks() -> None:

@@ -21,7 +21,7 @@ from outgate.mail.address import ReversePath
 from outgate.policy.decision import Decision, Verdict
 from outgate.policy.locks import Lock, Locks
 from outgate.policy.mailbox import mailbox_of
-from outgate.policy.meters import Key, Meter, Meters
+from outgate.policy.meters import CROWD, DEMAND, Key, Meter, Meters
 from outgate.policy.reasons import Reason
 from outgate.policy.slow_room import SlowRoom
 from outgate.policy.window import Window
@@ -103,10 +103,12 @@ class Counters(Struct):
 
 
 class _Rules(Struct, frozen=True):
-    """A customer's limits by scope, in the order in which they are tried."""
+    """A customer's limits by scope, in the order in which they are tried. demand: what a mailbox may want before it is
+    locked, which workers tell each other the sooner the less is left of it."""
 
     document: CustomerDocument
     mailbox: tuple[Limit, ...]
+    demand: tuple[Limit, ...]
     domain: tuple[Limit, ...]
     customer: tuple[Limit, ...]
     source: tuple[Limit, ...]
@@ -290,27 +292,49 @@ class Limiter:
     # Locks
 
     def _watch_demand(self, rules: _Rules, meter: Meter, recipients: int, now: float, *, is_over: bool) -> Lock | None:
-        """Count what the mailbox wants, from the moment that it is over a limit; lock it if that is far too much."""
+        """Count what the mailbox wants, from the moment that it is over a limit; lock it if that is far too much.
+
+        Workers share what is wanted, not what was granted before: that is in the limit's own windows, which they share
+        already. So who comes to know that another counts already does not count the same once more.
+        """
         factor = rules.document.limits.lock_factor
         if factor <= 0 or (meter.demand is None and not is_over):
             return None
+        wanted = self._wanted(rules, meter.key[2], now)
+        if wanted is None:
+            return None
         if meter.demand is None:
-            meter.demand = tuple(_demand_of(meter, now))
+            meter.demand = () if wanted.is_used(now) else tuple(_granted_to(meter, now))
+        wanted.blocked_by(0, now)  # brings its windows up to now
+        self.meters.use((wanted,), recipients)
         is_calm = True
         is_wild = False
-        for window, is_recipients in meter.demand:
-            if now >= window.ends:
-                window.advance(now)
-            amount = recipients if is_recipients else 1
-            window.use(amount)
-            is_wild = is_wild or window.used > factor * window.maximum
-            is_calm = is_calm and window.used == amount
+        for limit in rules.mailbox:
+            of_recipients = limit.counted is Counted.RECIPIENTS
+            used = wanted.used_in(limit.seconds, now, of_recipients=of_recipients)
+            is_calm = is_calm and used == (recipients if of_recipients else 1)
+            for window, is_recipients in meter.demand:
+                if window.seconds == limit.seconds and is_recipients is of_recipients:
+                    if now >= window.ends:
+                        window.advance(now)
+                    is_calm = is_calm and not window.used
+                    used += window.used
+            is_wild = is_wild or used > factor * limit.maximum
         if is_wild:
             meter.demand = None
             return self._lock(rules, meter.key[2], Reason.OVER_LIMIT, now)
         if is_calm and not is_over:
             meter.demand = None  # nothing is left of the time when it was over
         return None
+
+    def _wanted(self, rules: _Rules, mailbox: str, now: float) -> Meter | None:
+        """What all workers count of the mailbox's demand since its last lock: what it was locked for already counts no
+        more. None if there is no room for a meter: one for several mailboxes would lock them for each other."""
+        customer_id = rules.document.customer_id
+        ended_at = self.locks.ended_at(rules.document, mailbox)
+        subject = f"{int(ended_at)} {mailbox}" if ended_at else mailbox
+        wanted = self.meters.meter((customer_id, DEMAND, subject), rules.demand, now)
+        return None if wanted.key[2] == CROWD else wanted
 
     def _lock(self, rules: _Rules, mailbox: str, reason: Reason, now: float) -> Lock:
         limits = rules.document.limits
@@ -362,9 +386,11 @@ def _compile(document: CustomerDocument, former: _Rules | None) -> _Rules:
         before: tuple[Limit, ...] = getattr(former, scope.value) if former is not None else ()
         return before if before == found else found
 
+    mailbox = of(LimitScope.MAILBOX)
     return _Rules(
         document,
-        of(LimitScope.MAILBOX),
+        mailbox,
+        _demand_of(mailbox, limits.lock_factor, former),
         of(LimitScope.DOMAIN),
         of(LimitScope.CUSTOMER),
         of(LimitScope.SOURCE),
@@ -378,13 +404,21 @@ def _is_exempt(rules: _Rules, sender: Sender) -> bool:
     return sender.mailbox in rules.exempt or f"@{sender.domain}" in rules.exempt
 
 
-def _demand_of(meter: Meter, now: float) -> list[tuple[Window, bool]]:
-    demand = []
+def _demand_of(mailbox: tuple[Limit, ...], factor: float, former: _Rules | None) -> tuple[Limit, ...]:
+    """How much of each limit's kind locks; the same tuple as before if it is equal."""
+    found = tuple(
+        [Limit(LimitScope.MAILBOX, one.counted, one.seconds, max(int(factor * one.maximum), 1)) for one in mailbox]
+    )
+    return former.demand if former is not None and former.demand == found else found
+
+
+def _granted_to(meter: Meter, now: float) -> list[tuple[Window, bool]]:
+    granted = []
     for window in meter.windows:
-        wanted = Window(window.seconds, window.maximum, 1, now)
-        wanted.learn(window.known(), 1)
-        demand.append((wanted, window in meter.recipients))
-    return demand
+        until_now = Window(window.seconds, window.maximum, 1, now)
+        until_now.learn(window.known(), 1)
+        granted.append((until_now, window in meter.recipients))
+    return granted
 
 
 def clock_text(at: float) -> str:
