@@ -486,6 +486,17 @@ def test_no_trick_relays_anything(laboratory: Laboratory, address: str, trick: t
     assert len(laboratory.sink.messages) == laboratory.sent
 
 
+def test_strangers_cannot_fill_the_spool_with_letters_to_the_postmaster(laboratory: Laboratory) -> None:
+    letter = Mail(reverse_path="", recipients=("postmaster",), tenant=None, org=None, signers=(), address="192.0.2.66")
+    replies = [laboratory.send(letter) for _ in range(12)]
+    assert [reply[:9] for reply in replies] == ["250 2.0.0"] * 10 + ["451 4.3.2"] * 2
+    assert replies[-1].startswith("451 4.3.2 overloaded: too much mail for the postmaster until ")
+    many = Mail(**{**letter.__dict__, "recipients": ("postmaster",) * 90, "address": "192.0.2.67"})
+    assert laboratory.send(many).startswith("451 4.3.2 overloaded")
+    assert laboratory.send(Mail(**{**letter.__dict__, "address": "192.0.2.68"})).startswith("250 2.0.0")
+    laboratory.passes(Mail())
+
+
 # From a source that a customer has declared and that sends every day: what it writes is not believed for that.
 SYNTAX = "501 5.1.7 "
 FOREIGN = "550 5.7.1 sender-not-registered: "

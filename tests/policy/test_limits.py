@@ -19,11 +19,21 @@ from outgate.contract.policy import (
 from outgate.contract.wire import Count
 from outgate.mail.address import NULL_REVERSE_PATH, ReversePath
 from outgate.policy.decision import Verdict
-from outgate.policy.limits import GO_ON, Charge, Limiter, Sender, source_of
+from outgate.policy.limits import (
+    GO_ON,
+    POSTMASTER_DAY_OCTETS_MAX,
+    POSTMASTER_LETTERS_MAX,
+    POSTMASTER_OCTETS_MAX,
+    POSTMASTER_SOURCE_LETTERS_MAX,
+    Charge,
+    Limiter,
+    Sender,
+    source_of,
+)
 from outgate.policy.locks import Lock
 from outgate.policy.mailbox import mailbox_of
 from outgate.policy.meters import Meters
-from outgate.policy.reasons import Reason
+from outgate.policy.reasons import Reason, reply_for
 
 NOW = 1_795_600_000.0
 MAILBOX = Limit(LimitScope.MAILBOX, Counted.RECIPIENTS, 300, 50)
@@ -143,9 +153,8 @@ def test_no_limits_are_no_limits() -> None:
     assert len(world.limiter.meters) == 0
 
 
-def test_own_mail_and_mail_of_an_unknown_customer_are_not_counted() -> None:
+def test_mail_of_an_unknown_customer_is_not_counted() -> None:
     world = World(Limit(LimitScope.MAILBOX, Counted.RECIPIENTS, 60, 1))
-    assert world.send(customer_id="", recipients=100) is GO_ON
     assert world.send(customer_id="gone", recipients=100) is GO_ON
 
 
@@ -237,6 +246,75 @@ def test_slow_mail_of_a_customer_who_is_not_known_yet_waits() -> None:
     assert world.draw() == NOW + 5.0
     world.knows_all = True
     assert world.draw() is None
+
+
+# Letters to our own postmaster
+
+
+def letter(world: World, source: str = "198.51.100.9", recipients: int = 1, size_octets: int = 1_000) -> Charge:
+    return world.limiter.charge(Sender("", "", "", source), recipients, size_octets, world.now)
+
+
+def is_deferred(charge: Charge) -> bool:
+    if charge.refusal is None:
+        assert charge is GO_ON
+        return False
+    assert (charge.refusal.verdict, charge.refusal.reason) == (Verdict.DEFER, Reason.OVERLOADED)
+    assert "too much mail for the postmaster until " in charge.refusal.context
+    assert str(reply_for(charge.refusal)).startswith("451 4.3.2 overloaded: ")
+    return True
+
+
+def test_one_source_writes_some_letters_in_a_minute() -> None:
+    world = World()
+    assert [is_deferred(letter(world)) for _ in range(12)] == [False] * POSTMASTER_SOURCE_LETTERS_MAX + [True] * 2
+    assert not is_deferred(letter(world, "198.51.100.10"))
+    world.now += 66.1
+    assert not is_deferred(letter(world))
+
+
+def test_all_strangers_together_write_no_more_than_the_maximum_in_a_minute() -> None:
+    world = World()
+    taken = [number for number in range(3_000) if not is_deferred(letter(world, f"203.0.{number >> 8}.{number & 255}"))]
+    assert len(taken) == POSTMASTER_LETTERS_MAX
+    assert len(world.limiter.meters) < POSTMASTER_LETTERS_MAX + 3  # who is refused costs nothing
+
+
+def test_a_letter_counts_for_each_of_its_recipients() -> None:
+    world = World()
+    assert is_deferred(letter(world, recipients=200))
+    assert not is_deferred(letter(world, recipients=POSTMASTER_SOURCE_LETTERS_MAX))
+    assert is_deferred(letter(world))
+
+
+def test_the_octets_of_letters_have_a_budget_in_an_hour_and_a_day() -> None:
+    world = World()
+    taken = []
+    for _ in range(48):
+        taken += [not is_deferred(letter(world, f"203.0.113.{one}", size_octets=150 << 20)) for one in range(3)]
+        world.now += 4_000
+    assert taken[:3] == [True, False, False]
+    in_a_day = taken[: 3 * 86_400 // 4_000]
+    assert sum(in_a_day) * (150 << 20) <= POSTMASTER_DAY_OCTETS_MAX
+    assert POSTMASTER_OCTETS_MAX >= 150 << 20  # the size that is announced by default
+    assert sum(taken) > sum(in_a_day)  # and more on the next day
+
+
+def test_workers_share_the_postmasters_budget() -> None:
+    workers = Workers(4, 1)
+    taken = 0
+    for number in range(400):
+        world = workers.worlds[number % 4]
+        taken += not is_deferred(letter(world, f"203.0.113.{number % 250}"))
+        workers.exchange()
+    assert taken == POSTMASTER_LETTERS_MAX
+
+
+def test_letters_to_the_postmaster_cost_no_customer_anything() -> None:
+    world = World(MAILBOX)
+    for number in range(100):
+        letter(world, f"203.0.113.{number}", size_octets=150 << 20)
+    assert world.send(recipients=50) is GO_ON
 
 
 # Locks

@@ -31,11 +31,35 @@ JUDGED_MAX: Final = 10_000  # mailboxes locked for unknown recipients, of which 
 LOOK_SECONDS: Final = 60.0  # at most, between two looks of slow mail whether its sender's lock still stands
 LOOK_AGAIN_SECONDS: Final = 5.0  # between two looks of slow mail whether its customer's limits are known by now
 SHARE_SECONDS: Final = 0.25  # between two looks whether the clerk has let a worker use more of what is left
+# Letters to our own postmaster: anybody may write them (RFC 5321 §4.5.1) and no customer's limits hold them, but they
+# lie in the spool that all customers share. Of all workers together; a message has as many as it has recipients.
+POSTMASTER_LETTERS_MAX: Final = 30  # letters to our own postmaster in `POSTMASTER_SECONDS`
+POSTMASTER_SOURCE_LETTERS_MAX: Final = 10  # of these from one source, so that one cannot keep all others out
+POSTMASTER_SECONDS: Final = 60  # in which these are counted
+POSTMASTER_OCTETS_MAX: Final = 268_435_456  # octets of these in `POSTMASTER_OCTETS_SECONDS`; one of any size fits
+POSTMASTER_OCTETS_SECONDS: Final = 3_600  # in which their octets are counted
+POSTMASTER_DAY_OCTETS_MAX: Final = 1_073_741_824  # octets of these in a day: twice that lies in the queue at most
 _PREFIX_OCTETS: Final = 8
 _NEVER: Final = (float("-inf"), 0, 0)
 _INVALID: Final = "invalid"  # a scope of our own: unknown recipients of a mailbox
 # Never in anybody's way; so small that the clerk is told, and workers know of each other's.
 _INVALID_LIMITS: Final = (Limit(LimitScope.MAILBOX, Counted.RECIPIENTS, INVALID_SECONDS, 1),)
+
+_LETTERS: Final = "postmaster"  # scopes of our own, of no customer
+_LETTERS_OF_SOURCE: Final = "postmaster-source"
+_LETTER_OCTETS: Final = "postmaster-octets"
+
+
+def _of_letters(seconds: int, maximum: int) -> Limit:
+    return Limit(LimitScope.CUSTOMER, Counted.RECIPIENTS, seconds, maximum)
+
+
+_LETTERS_LIMITS: Final = (_of_letters(POSTMASTER_SECONDS, POSTMASTER_LETTERS_MAX),)
+_SOURCE_LIMITS: Final = (_of_letters(POSTMASTER_SECONDS, POSTMASTER_SOURCE_LETTERS_MAX),)
+_OCTETS_LIMITS: Final = (
+    _of_letters(POSTMASTER_OCTETS_SECONDS, POSTMASTER_OCTETS_MAX),
+    _of_letters(86_400, POSTMASTER_DAY_OCTETS_MAX),
+)
 
 _MAILBOX: Final = LimitScope.MAILBOX.value
 _DOMAIN: Final = LimitScope.DOMAIN.value
@@ -144,17 +168,20 @@ class Limiter:
 
     @classmethod
     def of_nobody(cls) -> Self:
-        """One that limits nothing."""
+        """One that limits no customer."""
         return cls(document=lambda _: None, locked=lambda _: None)
 
     # A message comes
 
     def charge(self, sender: Sender, recipients: int, size_octets: int, now: float, *, is_held: bool = False) -> Charge:
         """Decide on a message that was proven for `sender.customer_id`, and count it. A message that is to be slow has
-        its place in the slow lane's quota from here on: see `SlowRoom.leave` if it comes to nothing.
+        its place in the slow lane's quota from here on: see `SlowRoom.leave` if it comes to nothing. Of no customer is
+        what anybody writes to our own postmaster: it goes on or is deferred, and is never slow.
 
         is_held: it waits for a person anyway, and is never slow: where there is no room it is taken without a charge.
         """
+        if not sender.customer_id:
+            return self._charge_letter(sender.source, recipients, size_octets, now)
         rules = self._rules_of(sender.customer_id)
         if rules is None:
             return GO_ON
@@ -188,6 +215,22 @@ class Limiter:
         if is_held:
             return GO_ON
         return self._slow(rules, sender, size_octets, until, blocker.key[1])
+
+    def _charge_letter(self, source: str, recipients: int, size_octets: int, now: float) -> Charge:
+        meters = self.meters
+        letters = meters.meter(("", _LETTERS, ""), _LETTERS_LIMITS, now)
+        octets = meters.meter(("", _LETTER_OCTETS, ""), _OCTETS_LIMITS, now)
+        refusal = _letter_refusal(letters, recipients, now) or _letter_refusal(octets, size_octets, now)
+        if refusal is not None:
+            return refusal
+        # Only now: who is refused for the others' letters leaves no meter behind.
+        of_source = meters.meter(("", _LETTERS_OF_SOURCE, source), _SOURCE_LIMITS, now)
+        refusal = _letter_refusal(of_source, recipients, now)
+        if refusal is not None:
+            return refusal
+        meters.use((letters, of_source), recipients)
+        meters.use((octets,), size_octets)
+        return GO_ON
 
     def _slow(self, rules: _Rules, sender: Sender, size_octets: int, until: float, scope: str) -> Charge:
         customer_id, limits = sender.customer_id, rules.document.limits
@@ -375,6 +418,15 @@ class Limiter:
         if rules.source:
             found.append(meter((customer_id, _SOURCE, sender.source), rules.source, now))
         return tuple(found)
+
+
+def _letter_refusal(meter: Meter, amount: int, now: float) -> Charge | None:
+    window = meter.blocked_by(amount, now)
+    if window is None:
+        return None
+    until = window.free_at(amount)
+    context = f"too much mail for the postmaster until {clock_text(until)}"
+    return Charge(Decision(Verdict.DEFER, Reason.OVERLOADED, context), until=until, blocked_by=meter.key[1])
 
 
 def _compile(document: CustomerDocument, former: _Rules | None) -> _Rules:
