@@ -423,9 +423,9 @@ def signature_of(line: str, own_lines: list[str], case: Case) -> bytes:
     domain = case.signer or re.search(r"d=([^; ]+)", line)[1]  # type: ignore[index]
     selector = re.search(r"s=([^; ]+)", line)[1]  # type: ignore[index]
     fields = [one.encode() for one in own_lines]
-    names = (b"from", b"to", b"subject", b"date", b"message-id")
+    names = [b"from", b"to", b"subject", b"date", b"message-id"]
     if "cc:to:subject" in line:
-        names = (*names, *names)  # Google signs each twice, so that none can be added
+        names += names  # Google signs each twice, so that none can be added
     return sign_by_hand(
         fields, case.body, names=names, domain=domain.encode(), selector=selector.encode()
     ).removesuffix(b"\r\n")
