@@ -519,6 +519,17 @@ def test_unknown_recipients_do_not_lock_where_that_is_off(settings: dict[str, An
     assert world.locked == []
 
 
+def test_without_room_for_more_meters_nobody_is_locked_for_anothers_unknown_recipients() -> None:
+    world = World(Limit(LimitScope.MAILBOX, Counted.RECIPIENTS, 3_600, 30))
+    world.limiter.meters = Meters(keys_max=2)
+    for name in ("alice", "bob"):
+        world.send(f"{name}@alpha.example", recipients=30)
+    for name in ("alice", "bob"):
+        sender = Sender("alpha", f"{name}@alpha.example", "alpha.example", "9.9.9.9")
+        world.limiter.unknown_recipients(sender, 15, world.now)
+    assert world.locked == []
+
+
 def test_few_unknown_recipients_are_no_share_of_anything() -> None:
     world = World(Limit(LimitScope.MAILBOX, Counted.RECIPIENTS, 3_600, 1_000))
     world.send(recipients=3)

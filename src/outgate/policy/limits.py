@@ -307,6 +307,8 @@ class Limiter:
         if sent is None:
             return
         unknown = self.meters.meter((sender.customer_id, _INVALID, sender.mailbox), _INVALID_LIMITS, now)
+        if unknown.key[2] == CROWD:
+            return  # no room for a meter of its own: it is not locked for what others wrote to
         unknown.blocked_by(0, now)  # brings its window up to now
         self.meters.use((unknown,), count)
         invalid = unknown.recipients[0].used
