@@ -54,6 +54,9 @@ class Reached:
     reason: Reason | None = None
 
 
+# A decision about one message: 421 would end the connection (see `policy.reasons.reply_for`).
+_TOO_MANY_LETTERS: Final = f"deferred, `451 4.3.2` [{Reason.OVERLOADED.value}](reasons.md#{Reason.OVERLOADED.value})"
+
 REACHED: Final = (
     # Connections
     Reached("limits.connections", "connections from senders, to one worker", "turned away", Reason.OVERLOADED),
@@ -96,6 +99,14 @@ REACHED: Final = (
     Reached("policy.slow_room.SLOW_MESSAGES_MAX", "slow messages of all customers", "deferred", Reason.SLOW_LANE_FULL),
     Reached("policy.slow_room.SLOW_OCTETS_MAX", "octets of these", "deferred", Reason.SLOW_LANE_FULL),
     Reached("policy.meters.KEYS_MAX", "senders that are counted", "the emptiest is forgotten"),
+    Reached(
+        "policy.limits.POSTMASTER_LETTERS_MAX",
+        "letters to our own postmaster in a minute",
+        _TOO_MANY_LETTERS,
+    ),
+    Reached("policy.limits.POSTMASTER_SOURCE_LETTERS_MAX", "of these, from one source", "the same"),
+    Reached("policy.limits.POSTMASTER_OCTETS_MAX", "octets of these in an hour", "the same"),
+    Reached("policy.limits.POSTMASTER_DAY_OCTETS_MAX", "octets of these in a day", "the same"),
     # Memory and disk
     Reached("net.listener.HELD_MAX", "octets that all sessions hold", "the end for the greediest", Reason.OVERLOADED),
     Reached(

@@ -225,3 +225,18 @@ def test_without_a_clerk_workers_keep_to_their_share_and_lose_nothing(installati
         until(lambda: len(sink.messages) >= 10, "the rest of the limit leaves when the clerk answers")
         waiting = len(states(installation))  # first: what leaves meanwhile is counted twice, not left out
         assert waiting + len(sink.messages) >= 30
+
+
+def test_four_workers_lock_a_mailbox_for_what_they_have_seen_together(installation: Installation) -> None:
+    """501 messages of 50 in five minutes lock. A single worker sees a quarter of them, and knows little of the last."""
+    installation.settings["workers"] = 4
+    with running_sink() as sink:
+        start(installation, sink, DEFAULTS)
+        for worker in "1234":
+            installation.wait_for_metric(f'outgate_limits_workers{{worker="{worker}"}} 4.0')
+        taken = 0
+        while (reply := send(installation)).startswith("250"):
+            taken += 1
+            assert taken < 750, "it is not locked"
+        assert reply.startswith("550 5.7.1 sender-locked: ")
+        assert taken >= 500

@@ -26,6 +26,7 @@ MICROSOFT_RELAY = "52.103.193.16"
 MICROSOFT_UNLISTED_RELAY = "40.95.54.87"
 CONSUMER = "40.92.10.5"
 GOOGLE = "209.85.128.10"
+DECLARED = "198.51.100.7"  # a source of customer Declared, and of nobody else
 NAMES = {
     MICROSOFT: "mail-am6eur05on2072.outbound.protection.outlook.com",
     MICROSOFT_HIGH_RISK: "mail-westus2azhn15010054.outbound.protection.outlook.com",
@@ -177,6 +178,7 @@ def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laboratory]
                 microsoft("Victim", "victim.example", VICTIM_TENANT),
                 microsoft("Other", "other.example", OTHER_TENANT),
                 customer("Learning", ["learning.example"], sources=(), mail_platform="microsoft-365"),
+                customer("Declared", ["declared.example"], sources=[f"{DECLARED}/32"]),
                 customer("Google", ["google.example"], sources=(), mail_platform="google-workspace"),
                 customer(
                     "Strict",
@@ -482,6 +484,128 @@ def test_no_trick_relays_anything(laboratory: Laboratory, address: str, trick: t
             code, _ = client.data(mail.content())
         assert code in (451, 501, 550, 553, 555), code
     assert len(laboratory.sink.messages) == laboratory.sent
+
+
+def test_strangers_cannot_fill_the_spool_with_letters_to_the_postmaster(laboratory: Laboratory) -> None:
+    letter = Mail(reverse_path="", recipients=("postmaster",), tenant=None, org=None, signers=(), address="192.0.2.66")
+    replies = [laboratory.send(letter) for _ in range(12)]
+    assert [reply[:9] for reply in replies] == ["250 2.0.0"] * 10 + ["451 4.3.2"] * 2
+    assert replies[-1].startswith("451 4.3.2 overloaded: too much mail for the postmaster until ")
+    many = Mail(**{**letter.__dict__, "recipients": ("postmaster",) * 90, "address": "192.0.2.67"})
+    assert laboratory.send(many).startswith("451 4.3.2 overloaded")
+    assert laboratory.send(Mail(**{**letter.__dict__, "address": "192.0.2.68"})).startswith("250 2.0.0")
+    laboratory.passes(Mail())
+
+
+# From a source that a customer has declared and that sends every day: what it writes is not believed for that.
+SYNTAX = "501 5.1.7 "
+FOREIGN = "550 5.7.1 sender-not-registered: "
+MAIL_TRICKS = {
+    "alice@victim.example.": SYNTAX,
+    "alice@victim..example": SYNTAX,
+    "alice@.victim.example": SYNTAX,
+    "alice@declared.example.": SYNTAX,
+    "alice@declared..example": SYNTAX,
+    "alice..bob@declared.example": SYNTAX,
+    "alice@victim\u3002example": SYNTAX,
+    "alice@declared.example\u3002victim.example": SYNTAX,
+    "alice@[198.51.100.7]": FOREIGN,
+    "alice@[127.0.0.1]": FOREIGN,
+    "alice@[IPv6:::1]": FOREIGN,
+    "alice@198.51.100.7": FOREIGN,
+    "alice%declared.example@stranger.example": FOREIGN,
+    "alice%victim.example@stranger.example": FOREIGN,
+    "@declared.example:stranger@stranger.example": FOREIGN,
+    "@declared.example,@victim.example:alice@victim.example": FOREIGN,
+    "declared.example!stranger@stranger.example": FOREIGN,
+    "declared.example!stranger": SYNTAX,
+    '"alice@declared.example"@stranger.example': FOREIGN,
+    '"alice@declared.example> <x"@stranger.example': FOREIGN,
+    '"alice@declared.example': SYNTAX,
+    "alice@declared.example@stranger.example": SYNTAX,
+    "alice@stranger.example@declared.example": SYNTAX,
+    "alice@victim.example\u0000@declared.example": "500 5.5.2 ",
+    "alice@sub.declared.example": FOREIGN,
+    "alice@victim.example": FOREIGN,
+}
+
+
+@pytest.mark.parametrize("path", MAIL_TRICKS)
+def test_no_reverse_path_of_a_declared_source_passes_for_another(laboratory: Laboratory, path: str) -> None:
+    extension = "" if path.isascii() else " SMTPUTF8"
+    with laboratory.connection(DECLARED) as client:
+        code, text = client.say(f"MAIL FROM:<{path}>{extension}")
+        if code == 250:
+            code, text = client.say("RCPT TO:<bob@receiver.example>")
+        assert text.startswith(MAIL_TRICKS[path]), text
+        assert client.say("DATA")[0] in (503, 554)
+    assert len(laboratory.sink.messages) == laboratory.sent
+
+
+FROM_TRICKS = {
+    "<alice@victim.example>": "from-mismatch",
+    "<alice@victim.example.>": "from-unreadable",
+    "<alice@victim..example>": "from-unreadable",
+    "<alice@victim\u3002example>": "from-unreadable",
+    "<alice@[198.51.100.7]>": "from-mismatch",
+    "<@declared.example:alice@victim.example>": "from-mismatch",
+    "<alice%declared.example@victim.example>": "from-mismatch",
+    "<victim.example!alice@stranger.example>": "from-mismatch",
+    '<"alice@declared.example"@victim.example>': "from-unreadable",
+    "alice@declared.example <alice@victim.example>": "from-unreadable",
+    "<alice@declared.example>, <alice@victim.example>": "from-mismatch",
+    "<alice@declared.example> <alice@victim.example>": "from-unreadable",
+    "<alice@declared.example@victim.example>": "from-unreadable",
+    "(<alice@declared.example>) <alice@victim.example>": "from-mismatch",
+    "declared: <alice@victim.example>;": "from-unreadable",
+    "=?utf-8?q?=3Calice=40declared=2Eexample=3E?= <alice@victim.example>": "from-mismatch",
+    "<alice@victim.example": "from-unreadable",
+    "<alice@xn--vctim-4va.example>": "from-mismatch",
+}
+
+
+@pytest.mark.parametrize("field", FROM_TRICKS)
+def test_no_from_field_of_a_declared_source_passes_for_another(laboratory: Laboratory, field: str) -> None:
+    mail = Mail(
+        reverse_path="alice@declared.example", header_from=field, tenant=None, org=None, signers=(), address=DECLARED
+    )
+    reply = laboratory.send(mail)
+    assert reply.startswith(f"550 5.7.1 {FROM_TRICKS[field]}: "), reply
+    assert len(laboratory.sink.messages) == laboratory.sent
+
+
+RECIPIENT_TRICKS = (
+    "bob%receiver.example@declared.example",
+    "@declared.example:bob@receiver.example",
+    '"bob@receiver.example"@declared.example',
+    "declared.example!bob@receiver.example",
+    "receiver.example!bob@declared.example",
+    "bob@receiver.example.",
+    "bob@receiver..example",
+    "bob@receiver\u3002example",
+    "bob@[192.0.2.9]",
+    "bob@[127.0.0.1]",
+    "postmaster%receiver.example",
+    "bob@receiver.example@declared.example",
+)
+
+
+@pytest.mark.parametrize("path", RECIPIENT_TRICKS)
+def test_a_stranger_gains_nothing_by_a_declared_source(laboratory: Laboratory, path: str) -> None:
+    """A reverse-path that is nobody's goes nowhere, in whatever way the forward-path names a customer."""
+    extension = "" if path.isascii() else " SMTPUTF8"
+    with laboratory.connection(DECLARED) as client:
+        assert client.say(f"MAIL FROM:<stranger@stranger.example>{extension}")[0] == 250
+        _, text = client.say(f"RCPT TO:<{path}>")
+        assert text.startswith((FOREIGN, "501 5.1.3 ")), text
+        assert client.say("DATA")[0] in (503, 554)
+    assert len(laboratory.sink.messages) == laboratory.sent
+
+
+def test_the_declared_source_itself_sends(laboratory: Laboratory) -> None:
+    """All that was refused above was refused for what it said, not for where it came from."""
+    path = "alice@declared.example"
+    laboratory.passes(Mail(reverse_path=path, header_from=path, tenant=None, org=None, signers=(), address=DECLARED))
 
 
 @pytest.mark.parametrize("domain", ["VICTIM.example", "Victim.Example"])

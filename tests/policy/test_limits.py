@@ -16,12 +16,24 @@ from outgate.contract.policy import (
     Outbound,
     SenderLimits,
 )
+from outgate.contract.wire import Count
 from outgate.mail.address import NULL_REVERSE_PATH, ReversePath
 from outgate.policy.decision import Verdict
-from outgate.policy.limits import GO_ON, Charge, Limiter, Sender, source_of
+from outgate.policy.limits import (
+    GO_ON,
+    POSTMASTER_DAY_OCTETS_MAX,
+    POSTMASTER_LETTERS_MAX,
+    POSTMASTER_OCTETS_MAX,
+    POSTMASTER_SOURCE_LETTERS_MAX,
+    Charge,
+    Limiter,
+    Sender,
+    source_of,
+)
 from outgate.policy.locks import Lock
 from outgate.policy.mailbox import mailbox_of
-from outgate.policy.reasons import Reason
+from outgate.policy.meters import Meters
+from outgate.policy.reasons import Reason, reply_for
 
 NOW = 1_795_600_000.0
 MAILBOX = Limit(LimitScope.MAILBOX, Counted.RECIPIENTS, 300, 50)
@@ -141,9 +153,8 @@ def test_no_limits_are_no_limits() -> None:
     assert len(world.limiter.meters) == 0
 
 
-def test_own_mail_and_mail_of_an_unknown_customer_are_not_counted() -> None:
+def test_mail_of_an_unknown_customer_is_not_counted() -> None:
     world = World(Limit(LimitScope.MAILBOX, Counted.RECIPIENTS, 60, 1))
-    assert world.send(customer_id="", recipients=100) is GO_ON
     assert world.send(customer_id="gone", recipients=100) is GO_ON
 
 
@@ -237,6 +248,75 @@ def test_slow_mail_of_a_customer_who_is_not_known_yet_waits() -> None:
     assert world.draw() is None
 
 
+# Letters to our own postmaster
+
+
+def letter(world: World, source: str = "198.51.100.9", recipients: int = 1, size_octets: int = 1_000) -> Charge:
+    return world.limiter.charge(Sender("", "", "", source), recipients, size_octets, world.now)
+
+
+def is_deferred(charge: Charge) -> bool:
+    if charge.refusal is None:
+        assert charge is GO_ON
+        return False
+    assert (charge.refusal.verdict, charge.refusal.reason) == (Verdict.DEFER, Reason.OVERLOADED)
+    assert "too much mail for the postmaster until " in charge.refusal.context
+    assert str(reply_for(charge.refusal)).startswith("451 4.3.2 overloaded: ")
+    return True
+
+
+def test_one_source_writes_some_letters_in_a_minute() -> None:
+    world = World()
+    assert [is_deferred(letter(world)) for _ in range(12)] == [False] * POSTMASTER_SOURCE_LETTERS_MAX + [True] * 2
+    assert not is_deferred(letter(world, "198.51.100.10"))
+    world.now += 66.1
+    assert not is_deferred(letter(world))
+
+
+def test_all_strangers_together_write_no_more_than_the_maximum_in_a_minute() -> None:
+    world = World()
+    taken = [number for number in range(3_000) if not is_deferred(letter(world, f"203.0.{number >> 8}.{number & 255}"))]
+    assert len(taken) == POSTMASTER_LETTERS_MAX
+    assert len(world.limiter.meters) < POSTMASTER_LETTERS_MAX + 3  # who is refused costs nothing
+
+
+def test_a_letter_counts_for_each_of_its_recipients() -> None:
+    world = World()
+    assert is_deferred(letter(world, recipients=200))
+    assert not is_deferred(letter(world, recipients=POSTMASTER_SOURCE_LETTERS_MAX))
+    assert is_deferred(letter(world))
+
+
+def test_the_octets_of_letters_have_a_budget_in_an_hour_and_a_day() -> None:
+    world = World()
+    taken = []
+    for _ in range(48):
+        taken += [not is_deferred(letter(world, f"203.0.113.{one}", size_octets=150 << 20)) for one in range(3)]
+        world.now += 4_000
+    assert taken[:3] == [True, False, False]
+    in_a_day = taken[: 3 * 86_400 // 4_000]
+    assert sum(in_a_day) * (150 << 20) <= POSTMASTER_DAY_OCTETS_MAX
+    assert POSTMASTER_OCTETS_MAX >= 150 << 20  # the size that is announced by default
+    assert sum(taken) > sum(in_a_day)  # and more on the next day
+
+
+def test_workers_share_the_postmasters_budget() -> None:
+    workers = Workers(4, 1)
+    taken = 0
+    for number in range(400):
+        world = workers.worlds[number % 4]
+        taken += not is_deferred(letter(world, f"203.0.113.{number % 250}"))
+        workers.exchange()
+    assert taken == POSTMASTER_LETTERS_MAX
+
+
+def test_letters_to_the_postmaster_cost_no_customer_anything() -> None:
+    world = World(MAILBOX)
+    for number in range(100):
+        letter(world, f"203.0.113.{number}", size_octets=150 << 20)
+    assert world.send(recipients=50) is GO_ON
+
+
 # Locks
 
 
@@ -270,6 +350,111 @@ def test_demand_that_is_spread_over_time_does_not_lock() -> None:
         world.send(recipients=40)
         world.now += 331
     assert world.locked == []
+
+
+class Workers:
+    """Workers with one document, and the clerk between them, who is asked after every `pause` messages."""
+
+    def __init__(self, count: int, pause: int, *limits: Limit, **settings: Any) -> None:
+        self.worlds = [World(*limits, **settings) for _ in range(count)]
+        for world in self.worlds:
+            world.limiter.meters.workers = count
+        self.pause = pause
+        self.sent = 0
+        self.totals: dict[tuple[str, str, str, str, int], dict[int, int]] = {}
+
+    def send(self, **more: Any) -> Charge:
+        world = self.worlds[self.sent % len(self.worlds)]
+        self.sent += 1
+        charge = world.send(**more)
+        if self.pause and self.sent % self.pause == 0:
+            self.exchange()
+        return charge
+
+    def exchange(self) -> None:
+        for world in self.worlds:
+            meters = world.limiter.meters
+            if meters.has_news:
+                number, counts = meters.report()
+                for count in counts:
+                    key = (count.customer_id, count.scope, count.subject, count.counted, count.seconds)
+                    total = self.totals.setdefault(key, {})
+                    for part, amount in count.parts.items():
+                        total[part] = total.get(part, 0) + amount
+                meters.confirm(number)
+        told = [Count(*key, dict(parts)) for key, parts in self.totals.items()]
+        for world in self.worlds:
+            world.limiter.meters.learn(told, len(self.worlds), world.now)
+
+    def until_locked(self) -> int:
+        """How many messages were taken."""
+        for taken in range(10_000):
+            if self.send().refusal is not None:
+                return taken
+        raise AssertionError
+
+    def pass_time(self, seconds: float) -> None:
+        for world in self.worlds:
+            world.now += seconds
+
+
+@pytest.mark.parametrize(
+    ("count", "pause", "at_most"), [(1, 1, 500), (2, 1, 520), (4, 1, 520), (4, 20, 540), (4, 100, 640), (4, 0, 2_000)]
+)
+def test_workers_know_of_each_others_demand(count: int, pause: int, at_most: int) -> None:
+    """What is wanted above the lock is what no worker has heard of yet; 0: the clerk is away."""
+    taken = Workers(count, pause, MAILBOX, lock_factor=10.0).until_locked()
+    assert 500 <= taken <= at_most
+
+
+def test_workers_lock_nobody_for_demand_that_is_no_more_than_the_factor() -> None:
+    workers = Workers(4, 1, MAILBOX, lock_factor=10.0)
+    for _ in range(20):
+        for _ in range(500):
+            assert workers.send().refusal is None
+        workers.pass_time(331)
+        workers.exchange()
+
+
+def test_what_a_mailbox_was_locked_for_does_not_lock_it_once_more_on_any_worker() -> None:
+    workers = Workers(4, 1, MAILBOX, lock_factor=10.0)
+    workers.until_locked()
+    unlocked = LockedSender("alice@alpha.example", NOW + 1)
+    for world in workers.worlds:
+        world.set(MAILBOX, lock_factor=10.0, locked_senders=[unlocked])
+    workers.pass_time(1)
+    assert workers.until_locked() >= 450  # what was granted before still counts
+
+
+def test_a_lock_that_ended_by_itself_is_not_made_again_for_the_same() -> None:
+    world = World(MAILBOX, Limit(LimitScope.MAILBOX, Counted.RECIPIENTS, 86_400, 50), lock_factor=10.0, lock_seconds=60)
+    world.send(recipients=501)
+    assert len(world.locked) == 1
+    world.now += 61
+    assert world.send(recipients=60).is_slow
+    assert len(world.locked) == 1
+
+
+def test_demand_is_not_forgotten_for_the_sake_of_others() -> None:
+    world = World(MAILBOX, lock_factor=10.0)
+    world.limiter.meters = Meters(keys_max=20)
+    for _ in range(100):
+        world.send()
+    for number in range(200):
+        world.send(f"{number}@alpha.example")
+    for _ in range(400):
+        world.send()
+    assert world.locked == []
+    world.send()
+    assert len(world.locked) == 1
+
+
+def test_without_room_for_more_meters_nobody_is_locked_for_anothers_demand() -> None:
+    world = World(MAILBOX, lock_factor=2.0)
+    world.limiter.meters = Meters(keys_max=2)
+    world.send("alice@alpha.example", recipients=90)
+    for name in "bcdefgh":
+        assert world.send(f"{name}@alpha.example", recipients=60).refusal is None
 
 
 def test_a_factor_of_zero_never_locks() -> None:
@@ -331,6 +516,17 @@ def test_unknown_recipients_do_not_lock_where_that_is_off(settings: dict[str, An
     world.send(recipients=30)
     sender = Sender("alpha", "alice@alpha.example", "alpha.example", "9.9.9.9")
     world.limiter.unknown_recipients(sender, 30, world.now)
+    assert world.locked == []
+
+
+def test_without_room_for_more_meters_nobody_is_locked_for_anothers_unknown_recipients() -> None:
+    world = World(Limit(LimitScope.MAILBOX, Counted.RECIPIENTS, 3_600, 30))
+    world.limiter.meters = Meters(keys_max=2)
+    for name in ("alice", "bob"):
+        world.send(f"{name}@alpha.example", recipients=30)
+    for name in ("alice", "bob"):
+        sender = Sender("alpha", f"{name}@alpha.example", "alpha.example", "9.9.9.9")
+        world.limiter.unknown_recipients(sender, 15, world.now)
     assert world.locked == []
 
 

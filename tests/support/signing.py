@@ -115,11 +115,13 @@ def sign_by_hand(
     names: Sequence[bytes] = (b"from",),
     tags: bytes = b"",
     domain: bytes = DOMAIN,
+    selector: bytes = b"",
     length: int | None = None,
 ) -> bytes:
     """A DKIM-Signature field with CR LF over `fields` (without theirs) and `body`, which is taken relaxed.
 
-    names: of h=; they choose from the bottom. tags: further ones, each with its semicolon.
+    names: of h=; they choose from the bottom. tags: further ones, each with its semicolon. selector: if not the key's
+    own; the caller publishes the key under it.
     """
     pair = key(algorithm)
     canonical = canonical_body(body, "relaxed")
@@ -132,7 +134,7 @@ def sign_by_hand(
             algorithm.encode(),
             header.encode(),
             domain,
-            pair.selector,
+            selector or pair.selector,
             tags,
             b":".join(names),
             base64.b64encode(hashlib.sha256(canonical).digest()),

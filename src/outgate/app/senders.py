@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from outgate.app.log import Log
 from outgate.contract.events import Event, SenderLocked
-from outgate.contract.policy import Counted, CustomerDocument
+from outgate.contract.policy import Counted, CustomerDocument, LimitScope
 from outgate.contract.wire import Count, CountsTold, CountsUsed, SendersAsk, SendersListed, SenderUse
 from outgate.mail.encoding import UNDECODABLE
 from outgate.policy.limits import Limiter
@@ -27,6 +27,7 @@ COPY_SECONDS: Final = 2.0  # between two copies of the counts; longer if a copy 
 COPY_SHARE: Final = 0.05  # of the time, at most, that is spent on making copies
 SLICE: Final = 500  # senders looked at without a pause: some milliseconds
 _MAGIC: Final = b"OGSENDERS1"
+_SCOPES: Final = frozenset([scope.value for scope in LimitScope])  # what workers count beside these is no limit
 
 
 class _Copy(Struct, frozen=True):
@@ -141,7 +142,7 @@ class Senders:
         for start in range(0, len(all_meters), SLICE):
             for meter in all_meters[start : start + SLICE]:
                 customer_id, scope, subject = meter.key
-                if (ask.customer_id and customer_id != ask.customer_id) or meter.limits is None or scope == "invalid":
+                if (ask.customer_id and customer_id != ask.customer_id) or meter.limits is None or scope not in _SCOPES:
                     continue
                 for counted, windows in ((Counted.RECIPIENTS, meter.recipients), (Counted.MESSAGES, meter.messages)):
                     for window in windows:

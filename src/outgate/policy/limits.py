@@ -21,7 +21,7 @@ from outgate.mail.address import ReversePath
 from outgate.policy.decision import Decision, Verdict
 from outgate.policy.locks import Lock, Locks
 from outgate.policy.mailbox import mailbox_of
-from outgate.policy.meters import Key, Meter, Meters
+from outgate.policy.meters import CROWD, DEMAND, Key, Meter, Meters
 from outgate.policy.reasons import Reason
 from outgate.policy.slow_room import SlowRoom
 from outgate.policy.window import Window
@@ -31,11 +31,35 @@ JUDGED_MAX: Final = 10_000  # mailboxes locked for unknown recipients, of which 
 LOOK_SECONDS: Final = 60.0  # at most, between two looks of slow mail whether its sender's lock still stands
 LOOK_AGAIN_SECONDS: Final = 5.0  # between two looks of slow mail whether its customer's limits are known by now
 SHARE_SECONDS: Final = 0.25  # between two looks whether the clerk has let a worker use more of what is left
+# Letters to our own postmaster: anybody may write them (RFC 5321 §4.5.1) and no customer's limits hold them, but they
+# lie in the spool that all customers share. Of all workers together; a message has as many as it has recipients.
+POSTMASTER_LETTERS_MAX: Final = 30  # letters to our own postmaster in `POSTMASTER_SECONDS`
+POSTMASTER_SOURCE_LETTERS_MAX: Final = 10  # of these from one source, so that one cannot keep all others out
+POSTMASTER_SECONDS: Final = 60  # in which these are counted
+POSTMASTER_OCTETS_MAX: Final = 268_435_456  # octets of these in `POSTMASTER_OCTETS_SECONDS`; one of any size fits
+POSTMASTER_OCTETS_SECONDS: Final = 3_600  # in which their octets are counted
+POSTMASTER_DAY_OCTETS_MAX: Final = 1_073_741_824  # octets of these in a day: twice that lies in the queue at most
 _PREFIX_OCTETS: Final = 8
 _NEVER: Final = (float("-inf"), 0, 0)
 _INVALID: Final = "invalid"  # a scope of our own: unknown recipients of a mailbox
 # Never in anybody's way; so small that the clerk is told, and workers know of each other's.
 _INVALID_LIMITS: Final = (Limit(LimitScope.MAILBOX, Counted.RECIPIENTS, INVALID_SECONDS, 1),)
+
+_LETTERS: Final = "postmaster"  # scopes of our own, of no customer
+_LETTERS_OF_SOURCE: Final = "postmaster-source"
+_LETTER_OCTETS: Final = "postmaster-octets"
+
+
+def _of_letters(seconds: int, maximum: int) -> Limit:
+    return Limit(LimitScope.CUSTOMER, Counted.RECIPIENTS, seconds, maximum)
+
+
+_LETTERS_LIMITS: Final = (_of_letters(POSTMASTER_SECONDS, POSTMASTER_LETTERS_MAX),)
+_SOURCE_LIMITS: Final = (_of_letters(POSTMASTER_SECONDS, POSTMASTER_SOURCE_LETTERS_MAX),)
+_OCTETS_LIMITS: Final = (
+    _of_letters(POSTMASTER_OCTETS_SECONDS, POSTMASTER_OCTETS_MAX),
+    _of_letters(86_400, POSTMASTER_DAY_OCTETS_MAX),
+)
 
 _MAILBOX: Final = LimitScope.MAILBOX.value
 _DOMAIN: Final = LimitScope.DOMAIN.value
@@ -103,10 +127,12 @@ class Counters(Struct):
 
 
 class _Rules(Struct, frozen=True):
-    """A customer's limits by scope, in the order in which they are tried."""
+    """A customer's limits by scope, in the order in which they are tried. demand: what a mailbox may want before it is
+    locked, which workers tell each other the sooner the less is left of it."""
 
     document: CustomerDocument
     mailbox: tuple[Limit, ...]
+    demand: tuple[Limit, ...]
     domain: tuple[Limit, ...]
     customer: tuple[Limit, ...]
     source: tuple[Limit, ...]
@@ -142,17 +168,20 @@ class Limiter:
 
     @classmethod
     def of_nobody(cls) -> Self:
-        """One that limits nothing."""
+        """One that limits no customer."""
         return cls(document=lambda _: None, locked=lambda _: None)
 
     # A message comes
 
     def charge(self, sender: Sender, recipients: int, size_octets: int, now: float, *, is_held: bool = False) -> Charge:
         """Decide on a message that was proven for `sender.customer_id`, and count it. A message that is to be slow has
-        its place in the slow lane's quota from here on: see `SlowRoom.leave` if it comes to nothing.
+        its place in the slow lane's quota from here on: see `SlowRoom.leave` if it comes to nothing. Of no customer is
+        what anybody writes to our own postmaster: it goes on or is deferred, and is never slow.
 
         is_held: it waits for a person anyway, and is never slow: where there is no room it is taken without a charge.
         """
+        if not sender.customer_id:
+            return self._charge_letter(sender.source, recipients, size_octets, now)
         rules = self._rules_of(sender.customer_id)
         if rules is None:
             return GO_ON
@@ -186,6 +215,22 @@ class Limiter:
         if is_held:
             return GO_ON
         return self._slow(rules, sender, size_octets, until, blocker.key[1])
+
+    def _charge_letter(self, source: str, recipients: int, size_octets: int, now: float) -> Charge:
+        meters = self.meters
+        letters = meters.meter(("", _LETTERS, ""), _LETTERS_LIMITS, now)
+        octets = meters.meter(("", _LETTER_OCTETS, ""), _OCTETS_LIMITS, now)
+        refusal = _letter_refusal(letters, recipients, now) or _letter_refusal(octets, size_octets, now)
+        if refusal is not None:
+            return refusal
+        # Only now: who is refused for the others' letters leaves no meter behind.
+        of_source = meters.meter(("", _LETTERS_OF_SOURCE, source), _SOURCE_LIMITS, now)
+        refusal = _letter_refusal(of_source, recipients, now)
+        if refusal is not None:
+            return refusal
+        meters.use((letters, of_source), recipients)
+        meters.use((octets,), size_octets)
+        return GO_ON
 
     def _slow(self, rules: _Rules, sender: Sender, size_octets: int, until: float, scope: str) -> Charge:
         customer_id, limits = sender.customer_id, rules.document.limits
@@ -262,6 +307,8 @@ class Limiter:
         if sent is None:
             return
         unknown = self.meters.meter((sender.customer_id, _INVALID, sender.mailbox), _INVALID_LIMITS, now)
+        if unknown.key[2] == CROWD:
+            return  # no room for a meter of its own: it is not locked for what others wrote to
         unknown.blocked_by(0, now)  # brings its window up to now
         self.meters.use((unknown,), count)
         invalid = unknown.recipients[0].used
@@ -290,27 +337,49 @@ class Limiter:
     # Locks
 
     def _watch_demand(self, rules: _Rules, meter: Meter, recipients: int, now: float, *, is_over: bool) -> Lock | None:
-        """Count what the mailbox wants, from the moment that it is over a limit; lock it if that is far too much."""
+        """Count what the mailbox wants, from the moment that it is over a limit; lock it if that is far too much.
+
+        Workers share what is wanted, not what was granted before: that is in the limit's own windows, which they share
+        already. So who comes to know that another counts already does not count the same once more.
+        """
         factor = rules.document.limits.lock_factor
         if factor <= 0 or (meter.demand is None and not is_over):
             return None
+        wanted = self._wanted(rules, meter.key[2], now)
+        if wanted is None:
+            return None
         if meter.demand is None:
-            meter.demand = tuple(_demand_of(meter, now))
+            meter.demand = () if wanted.is_used(now) else tuple(_granted_to(meter, now))
+        wanted.blocked_by(0, now)  # brings its windows up to now
+        self.meters.use((wanted,), recipients)
         is_calm = True
         is_wild = False
-        for window, is_recipients in meter.demand:
-            if now >= window.ends:
-                window.advance(now)
-            amount = recipients if is_recipients else 1
-            window.use(amount)
-            is_wild = is_wild or window.used > factor * window.maximum
-            is_calm = is_calm and window.used == amount
+        for limit in rules.mailbox:
+            of_recipients = limit.counted is Counted.RECIPIENTS
+            used = wanted.used_in(limit.seconds, now, of_recipients=of_recipients)
+            is_calm = is_calm and used == (recipients if of_recipients else 1)
+            for window, is_recipients in meter.demand:
+                if window.seconds == limit.seconds and is_recipients is of_recipients:
+                    if now >= window.ends:
+                        window.advance(now)
+                    is_calm = is_calm and not window.used
+                    used += window.used
+            is_wild = is_wild or used > factor * limit.maximum
         if is_wild:
             meter.demand = None
             return self._lock(rules, meter.key[2], Reason.OVER_LIMIT, now)
         if is_calm and not is_over:
             meter.demand = None  # nothing is left of the time when it was over
         return None
+
+    def _wanted(self, rules: _Rules, mailbox: str, now: float) -> Meter | None:
+        """What all workers count of the mailbox's demand since its last lock: what it was locked for already counts no
+        more. None if there is no room for a meter: one for several mailboxes would lock them for each other."""
+        customer_id = rules.document.customer_id
+        ended_at = self.locks.ended_at(rules.document, mailbox)
+        subject = f"{int(ended_at)} {mailbox}" if ended_at else mailbox
+        wanted = self.meters.meter((customer_id, DEMAND, subject), rules.demand, now)
+        return None if wanted.key[2] == CROWD else wanted
 
     def _lock(self, rules: _Rules, mailbox: str, reason: Reason, now: float) -> Lock:
         limits = rules.document.limits
@@ -353,6 +422,15 @@ class Limiter:
         return tuple(found)
 
 
+def _letter_refusal(meter: Meter, amount: int, now: float) -> Charge | None:
+    window = meter.blocked_by(amount, now)
+    if window is None:
+        return None
+    until = window.free_at(amount)
+    context = f"too much mail for the postmaster until {clock_text(until)}"
+    return Charge(Decision(Verdict.DEFER, Reason.OVERLOADED, context), until=until, blocked_by=meter.key[1])
+
+
 def _compile(document: CustomerDocument, former: _Rules | None) -> _Rules:
     """Tuples that are equal to those of `former` are the same, so that meters need not be fitted anew."""
     limits = document.limits
@@ -362,9 +440,11 @@ def _compile(document: CustomerDocument, former: _Rules | None) -> _Rules:
         before: tuple[Limit, ...] = getattr(former, scope.value) if former is not None else ()
         return before if before == found else found
 
+    mailbox = of(LimitScope.MAILBOX)
     return _Rules(
         document,
-        of(LimitScope.MAILBOX),
+        mailbox,
+        _demand_of(mailbox, limits.lock_factor, former),
         of(LimitScope.DOMAIN),
         of(LimitScope.CUSTOMER),
         of(LimitScope.SOURCE),
@@ -378,13 +458,21 @@ def _is_exempt(rules: _Rules, sender: Sender) -> bool:
     return sender.mailbox in rules.exempt or f"@{sender.domain}" in rules.exempt
 
 
-def _demand_of(meter: Meter, now: float) -> list[tuple[Window, bool]]:
-    demand = []
+def _demand_of(mailbox: tuple[Limit, ...], factor: float, former: _Rules | None) -> tuple[Limit, ...]:
+    """How much of each limit's kind locks; the same tuple as before if it is equal."""
+    found = tuple(
+        [Limit(LimitScope.MAILBOX, one.counted, one.seconds, max(int(factor * one.maximum), 1)) for one in mailbox]
+    )
+    return former.demand if former is not None and former.demand == found else found
+
+
+def _granted_to(meter: Meter, now: float) -> list[tuple[Window, bool]]:
+    granted = []
     for window in meter.windows:
-        wanted = Window(window.seconds, window.maximum, 1, now)
-        wanted.learn(window.known(), 1)
-        demand.append((wanted, window in meter.recipients))
-    return demand
+        until_now = Window(window.seconds, window.maximum, 1, now)
+        until_now.learn(window.known(), 1)
+        granted.append((until_now, window in meter.recipients))
+    return granted
 
 
 def clock_text(at: float) -> str:

@@ -33,6 +33,7 @@ class Lock(Struct, frozen=True):
 class Locks:
     def __init__(self) -> None:
         self._own: dict[tuple[str, str], Lock] = {}
+        self._ended: dict[tuple[str, str], float] = {}  # until when own locks stood that are over
         self._listed: dict[str, tuple[CustomerDocument, dict[str, LockedSender]]] = {}
 
     @property
@@ -58,8 +59,17 @@ class Locks:
             return None
         if own.until <= now or (listed is not None and own.at <= listed.until):
             del self._own[customer_id, mailbox]
+            self._ended[customer_id, mailbox] = own.until
+            if len(self._ended) > OWN_LOCKS_MAX:
+                del self._ended[next(iter(self._ended))]
             return None
         return own
+
+    def ended_at(self, document: CustomerDocument, mailbox: str) -> float:
+        """When the last lock of a mailbox that is not locked now ended; 0.0 if none is known. The document's word is
+        the same on all workers."""
+        listed = self._listed_of(document).get(mailbox) if document.locked_senders else None
+        return listed.until if listed is not None else self._ended.get((document.customer_id, mailbox), 0.0)
 
     def _listed_of(self, document: CustomerDocument) -> dict[str, LockedSender]:
         if not document.locked_senders:

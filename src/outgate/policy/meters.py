@@ -19,8 +19,9 @@ KEYS_MAX: Final = 100_000  # senders that a worker counts, some 2,300 octets eac
 SAMPLE: Final = 5  # senders that are looked at for one to forget
 SUBJECT_MAX: Final = 320  # octets of a mailbox, RFC 5321 §4.5.3.1; a longer subject is counted under its beginning
 REPORT_MAX: Final = 1_000  # windows in one report to the clerk
+DEMAND: Final = "demand"  # a scope of our own: all that a mailbox wanted since it went over a limit, granted or not
 _UNLIMITED: Final = 2**62
-_CROWD: Final = "*"  # counts all for whom there is no room
+CROWD: Final = "*"  # counts all for whom there is no room
 
 Key = tuple[str, str, str]
 """Customer, scope, subject."""
@@ -30,7 +31,8 @@ class Meter:
     """One sender's windows. limits: the very tuple of the customer's document that they were made for.
 
     waiting: what waits in the slow lane for this meter; who comes later must wait behind it.
-    demand: windows of all that was wanted, granted or not, since the sender went over a limit; True: of recipients.
+    demand: not None since the sender went over a limit, and then what it had been granted before; True: of recipients.
+    What it has wanted since is counted by a meter of the scope `DEMAND`, which workers share.
     """
 
     __slots__ = ("demand", "key", "limits", "messages", "recipients", "waiting")
@@ -64,8 +66,10 @@ class Meter:
 
     def fullness(self, now: float) -> float:
         """How little room the fullest limit has, from 0.0 on; inf for one that must not be forgotten."""
-        if self.waiting or self.key[2] == _CROWD or (self.demand is not None and self._is_watched(now)):
+        if self.waiting or self.key[2] == CROWD or (self.demand is not None and self._is_watched(now)):
             return inf
+        if self.key[1] == DEMAND and self.is_used(now):
+            return inf  # or a crowd of others could make a sender's demand forgotten
         emptiest = 1.0
         for windows in (self.recipients, self.messages):
             for window in windows:
@@ -75,6 +79,24 @@ class Meter:
                     return inf
                 emptiest = min(emptiest, window.room / window.maximum)
         return 1.0 - emptiest
+
+    def is_used(self, now: float) -> bool:
+        """Was anything counted of late?"""
+        for window in self.windows:
+            if now >= window.ends:
+                window.advance(now)
+            if window.used:
+                return True
+        return False
+
+    def used_in(self, seconds: int, now: float, *, of_recipients: bool) -> int:
+        """Of the window of so many seconds; 0 if there is none."""
+        for window in self.recipients if of_recipients else self.messages:
+            if window.seconds == seconds:
+                if now >= window.ends:
+                    window.advance(now)
+                return window.used
+        return 0
 
     def _is_watched(self, now: float) -> bool:
         """Has it wanted too much of late?"""
@@ -140,7 +162,7 @@ class Meters:
             if found is not None:
                 return found
         if len(self._meters) >= self._keys_max and not self._forget_one(now):
-            key = (key[0], key[1], _CROWD)
+            key = (key[0], key[1], CROWD)
             found = self._meters.get(key)
             if found is not None:
                 return found

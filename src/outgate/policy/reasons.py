@@ -126,8 +126,12 @@ class Entry:
 
 
 def reply_for(decision: "Decision", reference: str = "") -> Reply:
-    """What the peer is told of a decision. reference: queue id that the record has it under, or ""."""
-    return reply_of(decision.reason, decision.context, reference)
+    """What the peer is told of a decision. reference: queue id that the record has it under, or "".
+
+    A decision is about one message. 421 would say that the connection ends (RFC 5321 §3.8), so it becomes 451.
+    """
+    reply = reply_of(decision.reason, decision.context, reference)
+    return Reply(451, reply.status, *reply.lines) if reply.code == 421 else reply
 
 
 def reply_of(reason: Reason, context: str = "", reference: str = "", *, status: str = "") -> Reply:
