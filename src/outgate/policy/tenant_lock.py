@@ -9,10 +9,11 @@ neither id nor signature) pass by X-OriginatorOrg alone if nobody is said to hav
 customer's own.
 
 Google. There is no tenant field; only a signature proves. It must be the topmost that verifies, since one below may
-have been signed at any time and be sent again. What remains: under `SignatureRule.PREFER` a message without a verified
-signature passes if reverse-path and From field are both the customer's, so that a Google user who can make Google send
-so, unsigned, passes for the customer; and so does, under either rule, who can make Google send a signed message of the
-customer again without a signature of its own above. `REQUIRE` closes the first. The form that Google signs in for a
+have been signed at any time and be sent again. What remains: under `SignatureRule.PREFER`, which is only for customers on
+Google's platform, a message without a verified signature passes if reverse-path and From field are both the customer's.
+So a Google user passes for the customer who can make Google send so, unsigned or with a key that he has withdrawn; and
+so does, under either rule, who can make Google send a signed message of the customer again without a signature of its
+own above. `REQUIRE` closes the first. The form that Google signs in for a
 domain without a key of its own writes dots as dashes: customer.example is customer-example, but a.co.uk and a-co.uk
 are both a-co-uk, and the second could be anybody's. So it proves a domain only if no other could be written so: one
 dot, no dash.
@@ -27,7 +28,7 @@ from msgspec import Struct
 from outgate.contract.policy import Provider, SignatureRule
 from outgate.mail.address import ReversePath
 from outgate.mail.evidence import DkimVerdict, SignatureResult
-from outgate.policy.cohorts import NAME_SUFFIX, tenant_ids, tenant_names
+from outgate.policy.cohorts import NAME_SUFFIX, PROVIDER_OF, tenant_ids, tenant_names
 from outgate.policy.decision import Decision, Verdict
 from outgate.policy.proof import Proof
 from outgate.policy.reasons import Reason
@@ -170,11 +171,18 @@ def _judge_google(snapshot: Snapshot, customer: CustomerView, shown: Shown) -> D
             return Decision(Verdict.DEFER, Reason.KEY_UNAVAILABLE, domain)
     if verified and _proves(snapshot, customer, verified[0]):
         return None
-    is_required = customer.document.google.signature is SignatureRule.REQUIRE
+    # An old declaration of an address that is Google's now makes nobody a user of Google: PREFER is not for him.
+    is_on_google = PROVIDER_OF.get(customer.document.platform) is Provider.GOOGLE
+    is_required = not is_on_google or customer.document.google.signature is SignatureRule.REQUIRE
+    without_key = _without_key(_above(signatures, verified[0] if verified else ""))
+    contradicts = bool(verified) and not _may_be_own(snapshot, customer, verified[0])  # Google signed for another
     domains = (shown.reverse_path.domain, *shown.from_domains)  # a null reverse-path's is nobody's
-    if not is_required and _are_own(snapshot, customer, Provider.GOOGLE, domains):
+    if not is_required and not contradicts and _are_own(snapshot, customer, Provider.GOOGLE, domains):
+        for domain in without_key:
+            if not _may_be_own(snapshot, customer, domain):
+                return Decision(Verdict.DEFER, Reason.KEY_UNAVAILABLE, domain)
         return None
-    for domain in _without_key(_above(signatures, verified[0] if verified else "")):
+    for domain in without_key:
         if _proves(snapshot, customer, domain):
             return Decision(Verdict.DEFER, Reason.KEY_UNAVAILABLE, domain)
     return Decision(Verdict.REJECT, Reason.SIGNATURE_REQUIRED if is_required else Reason.TENANT_UNPROVEN)
