@@ -9,14 +9,13 @@ neither id nor signature) pass by X-OriginatorOrg alone if nobody is said to hav
 customer's own.
 
 Google. There is no tenant field; only a signature proves. It must be the topmost that verifies, since one below may
-have been signed at any time and be sent again. What remains: under `SignatureRule.PREFER`, which is only for customers on
-Google's platform, a message without a verified signature passes if reverse-path and From field are both the customer's.
-So a Google user passes for the customer who can make Google send so, unsigned or with a key that he has withdrawn; and
-so does, under either rule, who can make Google send a signed message of the customer again without a signature of its
-own above. `REQUIRE` closes the first. The form that Google signs in for a
-domain without a key of its own writes dots as dashes: customer.example is customer-example, but a.co.uk and a-co.uk
-are both a-co-uk, and the second could be anybody's. So it proves a domain only if no other could be written so: one
-dot, no dash.
+have been signed at any time and be sent again. What remains: under `SignatureRule.PREFER`, which is only for customers
+on Google's platform, a message without a verified signature passes if reverse-path and From field are both the
+customer's. So a Google user passes for the customer who can make Google send so, unsigned or with a key that he has
+withdrawn; and so does, under either rule, who can make Google send a signed message of the customer again without a
+signature of its own above. `REQUIRE` closes the first. The form that Google signs in for a domain without a key of its
+own writes dots as dashes: customer.example is customer-example, but a.co.uk and a-co.uk are both a-co-uk, and the
+second could be anybody's. So it proves a domain only if no other could be written so: one dot, no dash.
 """
 
 import re
