@@ -6,6 +6,7 @@ occurrence counts, as any reader might read it: one that is hidden from some rea
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Final
 
 from msgspec import Struct
@@ -14,7 +15,7 @@ from outgate.mail.address import AddressError, canonical_domain
 from outgate.mail.evidence import SIGNATURES_MAX, VALUE_MAX, VALUES_MAX
 from outgate.policy.header import is_plain
 
-OCCURRENCES_MAX: Final = 64  # fields of one name that are read; with more than that the name contradicts itself
+OCCURRENCES_MAX: Final = 64  # of one name, or SFP values, that are read; with more the name contradicts itself
 FIELD_OCTETS_MAX: Final = 1024  # octets of one value that are read, folds included; a longer one is nobody's
 SFP_MAX: Final = 16  # characters of one SFP value that are kept; the known ones have four
 
@@ -68,7 +69,8 @@ _SFP: Final = re.compile(rb"(?:^|;)\s*+sfp:\s*+([^;\s]*+)", re.IGNORECASE)
 def read_evidence(block: bytes) -> HeaderEvidence:
     """block: the header as it came, without the empty line that ends it or with it."""
     values: dict[bytes, list[bytes]] = {_ID: [], _ORG: [], _AUTH_AS: []}
-    reports: dict[str, None] = {}
+    reports: dict[bytes, None] = {}  # as they came: decoding is dear
+    reports_count = 0
     reported_to = 0
     on_top: int | None = None
     signatures = 0
@@ -82,9 +84,11 @@ def read_evidence(block: bytes) -> HeaderEvidence:
         elif name == _REPORT:
             if start >= reported_to:  # else it stands within one that has been read to its end
                 reported_to = _end(block, start, len(block))
-                for found in _SFP.findall(_unfold(block[start:reported_to])):
-                    if len(reports) <= VALUES_MAX:
-                        reports[_text(found)[:SFP_MAX]] = None
+                if reports_count <= OCCURRENCES_MAX:
+                    octets = _unfold(block[start:reported_to])
+                    found = [one[1] for one in islice(_SFP.finditer(octets), OCCURRENCES_MAX + 1 - reports_count)]
+                    reports_count += len(found)
+                    reports.update(dict.fromkeys(found))
         elif len(values[name]) <= OCCURRENCES_MAX:
             values[name].append(_value(block, start))
     if on_top is None:
@@ -93,7 +97,7 @@ def read_evidence(block: bytes) -> HeaderEvidence:
         _different(map(_text, values[_ID]), len(values[_ID])),
         _different(map(_domain, values[_ORG]), len(values[_ORG])),
         _different(map(_text, values[_AUTH_AS]), len(values[_AUTH_AS])),
-        ",".join(_different(iter(reports), len(reports))),
+        ",".join(_different([_text(each)[:SFP_MAX] for each in reports], reports_count)),
         min(on_top, SIGNATURES_MAX),
     )
 
