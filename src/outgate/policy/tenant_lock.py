@@ -56,10 +56,15 @@ def find_customer(snapshot: Snapshot, shown: Shown) -> tuple[str, str]:
     return "", ""
 
 
-def judge_tenant(snapshot: Snapshot, customer: CustomerView, shown: Shown) -> Decision | None:
-    """Why the message does not pass for the customer's, or None: it is proven, as far as the module says."""
+def judge_tenant(
+    snapshot: Snapshot, customer: CustomerView, shown: Shown, *, is_forward: bool = False
+) -> Decision | None:
+    """Why the message does not pass for the customer's, or None: it is proven, as far as the module says.
+
+    is_forward: it is a stranger's, or rewritten, and goes to the customer's Auto Forward destinations only.
+    """
     if shown.provider is Provider.MICROSOFT:
-        return _judge_microsoft(snapshot, customer, shown)
+        return _judge_microsoft(snapshot, customer, shown, is_forward=is_forward)
     return _judge_google(snapshot, customer, shown)
 
 
@@ -92,7 +97,7 @@ def _are_own(snapshot: Snapshot, customer: CustomerView, provider: Provider, dom
 # Microsoft 365
 
 
-def _judge_microsoft(snapshot: Snapshot, customer: CustomerView, shown: Shown) -> Decision | None:
+def _judge_microsoft(snapshot: Snapshot, customer: CustomerView, shown: Shown, *, is_forward: bool) -> Decision | None:
     evidence, signatures = shown.proof.header, shown.proof.signatures
     customer_id = customer.customer_id
     if not any(snapshot.tenant(tenant_id) == customer_id for tenant_id in tenant_ids(customer.document)):
@@ -103,10 +108,19 @@ def _judge_microsoft(snapshot: Snapshot, customer: CustomerView, shown: Shown) -
     for org in evidence.originator_orgs:
         if snapshot.owner_in(Provider.MICROSOFT, org) != customer_id:
             return _mismatch(customer, org)
-    for domain in _verified(signatures):
+    telling = signatures
+    if is_forward and evidence.tenant_ids and evidence.originator_orgs:
+        # The writer's signature may come along with a forward, below the first Received field, and name his tenant. Id
+        # and organisation say whose tenant forwards; another customer's signature is told all the same.
+        telling = tuple(
+            each
+            for place, each in enumerate(signatures)
+            if place < evidence.signatures_on_top or snapshot.owner_in(Provider.MICROSOFT, each.domain)
+        )
+    for domain in _verified(telling):
         if _is_of_another_tenant(snapshot, customer, domain):
             return _mismatch(customer, domain)
-    for domain in _without_key(signatures):
+    for domain in _without_key(telling):
         if _is_of_another_tenant(snapshot, customer, domain):
             return Decision(Verdict.DEFER, Reason.KEY_UNAVAILABLE, domain)
     if not evidence.tenant_ids and not _is_journal(snapshot, customer, shown):
