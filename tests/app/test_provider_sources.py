@@ -86,12 +86,30 @@ def test_absent_and_unknown_fields_are_normal(server: ProviderServer) -> None:
     server.endpoints = [
         {},
         {"serviceArea": "Exchange"},
-        {"serviceArea": "Exchange", "tcpPorts": "25"},
-        {"serviceArea": "Exchange", "tcpPorts": "443, 20-30", "ips": ["40.92.0.0/15"], "new": {"a": [1]}},
-        {"serviceArea": "Exchange", "tcpPorts": "25,587", "ips": ["40.92.0.0/15", "104.47.0.0/17"]},
-        {"serviceArea": "Exchange", "udpPorts": "25", "ips": ["52.100.0.0/14"]},
+        {"id": 10, "serviceArea": "Exchange", "tcpPorts": "25"},
+        {"id": 10, "serviceArea": "Exchange", "tcpPorts": "443, 20-30", "ips": ["40.92.0.0/15"], "new": {"a": [1]}},
+        {"id": 10, "serviceArea": "Exchange", "tcpPorts": "25,587", "ips": ["40.92.0.0/15", "104.47.0.0/17"]},
+        {"id": 10, "serviceArea": "Exchange", "udpPorts": "25", "ips": ["52.100.0.0/14"]},
     ]
     assert microsoft(server).networks == ("40.92.0.0/15", "104.47.0.0/17")
+
+
+def test_other_sets_of_exchange_are_not_its_mail_servers_though_they_have_port_25(server: ProviderServer) -> None:
+    other = {"serviceArea": "Exchange", "tcpPorts": "25", "ips": ["20.0.0.0/16"]}
+    server.endpoints = [*records(*MICROSOFT), {"id": 11, **other}, other]
+    assert microsoft(server).networks == MICROSOFT
+
+
+@pytest.mark.parametrize(
+    "change", [{"id": 11}, {"serviceArea": "Common"}, {"tcpPorts": "587"}], ids=["id", "service area", "port"]
+)
+def test_list_without_the_set_of_its_mail_servers_is_a_failure(server: ProviderServer, change: dict[str, Any]) -> None:
+    server.endpoints = [
+        {**record, **change} if record.get("id") == 10 else record for record in records("40.92.0.0/15")
+    ]
+    with pytest.raises(SourceFailed, match="no endpoint set 10") as raised:
+        microsoft(server)
+    assert raised.value.retry_seconds == HOUR
 
 
 def test_service_that_lists_no_network_is_told_as_it_is(server: ProviderServer) -> None:

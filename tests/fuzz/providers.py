@@ -14,7 +14,7 @@ from outgate.policy.provider_list import PREFIX_LENGTH_MIN, BadList, checked_lis
 
 LISTS = [
     json.dumps(records(*MICROSOFT)).encode(),
-    b'[{"serviceArea":"Exchange","tcpPorts":"25","ips":["40.92.0.0/15"]}]',
+    b'[{"id":10,"serviceArea":"Exchange","tcpPorts":"25","ips":["40.92.0.0/15"]}]',
     b'{"instance":"Worldwide","latest":"2026112300"}',
 ]
 TOKENS = [

@@ -122,6 +122,17 @@ def test_the_sfp_is_taken_out_of_each_report(values: tuple[str, ...], sfp: str) 
     assert read_evidence(block(*(f"X-Forefront-Antispam-Report: {value}" for value in values))).sfp == sfp
 
 
+def test_more_sfp_values_than_are_read_contradict_though_they_are_equal() -> None:
+    for name, piece in (
+        ("X: y", "\r\nX-Forefront-Antispam-Report: SFP:1102"),
+        ("X-Forefront-Antispam-Report:", ";SFP:1102"),
+    ):
+        assert read_evidence(block(name + piece * OCCURRENCES_MAX)).sfp == "1102"
+        assert read_evidence(block(name + piece * (OCCURRENCES_MAX + 1))).sfp == f"1102,{MORE}"
+        assert read_evidence(block(name + piece * 5_000)).sfp == f"1102,{MORE}"
+    assert read_evidence(block(*["X-Forefront-Antispam-Report: x"] * 5_000)).sfp == MORE
+
+
 @pytest.mark.parametrize(
     ("lines", "on_top"),
     [

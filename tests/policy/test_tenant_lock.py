@@ -1,5 +1,7 @@
 """The tenant lock: each kind of evidence, alone and against the others."""
 
+from dataclasses import replace
+
 import pytest
 from tests.support.clouds import (
     ARCHIVE,
@@ -19,8 +21,9 @@ from tests.support.clouds import (
     submit,
     unknown,
 )
+from tests.support.policy import customer
 
-from outgate.contract.policy import ForeignFrom, GoogleSettings, SignatureRule
+from outgate.contract.policy import ForeignFrom, GoogleSettings, Platform, SignatureRule
 from outgate.mail.evidence import VALUES_MAX, SignatureResult
 from outgate.policy.decision import Verdict
 from outgate.policy.reasons import Reason
@@ -222,6 +225,15 @@ def test_a_declaration_proves_nothing_at_a_providers_address() -> None:
     assert settled.decision.reason is Reason.TENANT_UNCONFIRMED
 
 
+def test_who_is_not_on_googles_platform_passes_there_only_by_a_signature() -> None:
+    for platform in (Platform.OTHER, Platform.MICROSOFT_365):
+        snapshot = clouds(customer("declarer", "declarer.example", sources=(GOOGLE,), platform=platform))
+        mail = Mail("a@declarer.example", "a@declarer.example", source=GOOGLE)
+        assert submit(mail, snapshot).decision.reason is Reason.SIGNATURE_REQUIRED
+        signed = replace(mail, signatures=(passed("declarer.example"),))
+        assert submit(signed, snapshot).decision.reason is Reason.DOMAIN_OWN
+
+
 # Google
 
 
@@ -239,10 +251,16 @@ def gapps(label: str) -> str:
         ((passed("googler.example"), passed(gapps("evil-example"))), None, None),
         ((), None, Reason.SIGNATURE_REQUIRED),
         ((failed("googler.example"),), None, Reason.SIGNATURE_REQUIRED),
-        ((passed("foreign.example"),), None, Reason.SIGNATURE_REQUIRED),
-        ((passed("foreign.example"), passed("googler.example")), None, Reason.SIGNATURE_REQUIRED),
         ((unknown("googler.example"),), None, Reason.KEY_UNAVAILABLE),
-        ((passed("foreign.example"), unknown("googler.example")), None, Reason.SIGNATURE_REQUIRED),
+        # A domain of nobody's above it: that is who Google signed for.
+        ((passed("foreign.example"),), Reason.TENANT_UNPROVEN, Reason.SIGNATURE_REQUIRED),
+        ((passed("gmail.com"),), Reason.TENANT_UNPROVEN, Reason.SIGNATURE_REQUIRED),
+        ((passed("foreign.example"), passed("googler.example")), Reason.TENANT_UNPROVEN, Reason.SIGNATURE_REQUIRED),
+        ((passed("foreign.example"), unknown("googler.example")), Reason.TENANT_UNPROVEN, Reason.SIGNATURE_REQUIRED),
+        ((unknown("googler.example"), passed("foreign.example")), Reason.KEY_UNAVAILABLE, Reason.KEY_UNAVAILABLE),
+        ((failed("foreign.example"),), None, Reason.SIGNATURE_REQUIRED),
+        ((unknown("foreign.example"),), Reason.KEY_UNAVAILABLE, Reason.SIGNATURE_REQUIRED),
+        ((unknown("foreign.example"), passed("googler.example")), None, None),
         # Another's above it.
         ((passed(gapps("evil-example")),), Reason.TENANT_MISMATCH, Reason.TENANT_MISMATCH),
         ((passed("gappssmtp.com"),), Reason.TENANT_MISMATCH, Reason.TENANT_MISMATCH),
@@ -254,6 +272,7 @@ def gapps(label: str) -> str:
         ((unknown("victim.example"),), Reason.KEY_UNAVAILABLE, Reason.KEY_UNAVAILABLE),
         # Dots as dashes: a.co.uk and a-co.uk are written alike, so this says nothing.
         ((passed(gapps("a-co-uk")),), None, Reason.SIGNATURE_REQUIRED),
+        ((passed(gapps("a-co-uk")), passed("foreign.example")), None, Reason.SIGNATURE_REQUIRED),
         ((passed(gapps("b-co-uk")),), Reason.TENANT_MISMATCH, Reason.TENANT_MISMATCH),
     ],
 )

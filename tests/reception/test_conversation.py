@@ -741,6 +741,8 @@ def test_a_stranger_may_be_microsofts_while_its_list_is_old() -> None:
 
     assert told(unknown).startswith("550 5.7.1 source-unknown")
     assert told(microsofts).startswith("451 4.7.1 ranges-stale")
+    trouble = FakeLookups({}, {address: Names(Answered.TROUBLE, (), 30.0)}, is_known=True)
+    assert told(trouble).startswith("451 4.7.1 ranges-stale")
     assert told(microsofts, platform=Platform.OTHER).startswith("550 5.7.1 source-unknown")
     assert told(microsofts, address="198.51.100.9").startswith("550 5.7.1 source-unknown")
 

@@ -119,3 +119,29 @@ def test_looking_ahead_asks_once_and_not_for_what_is_known() -> None:
         assert one.known_names(ADDRESS) == ("mail-a.example",)
 
     asyncio.run(scenario())
+
+
+TROUBLE = Names(Answered.TROUBLE, (), 30.0, "SERVFAIL")
+
+
+def test_trouble_says_nothing_of_a_name() -> None:
+    one = prover(FakeLookups(names={ADDRESS: TROUBLE}, is_known=True))
+    assert one.known_names(ADDRESS) is None
+    assert prover(FakeLookups(is_known=True)).known_names(ADDRESS) == ()
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_no_message_waits_for_dns_that_is_in_trouble(is_known: bool) -> None:
+    async def scenario() -> None:
+        told: Told = []
+        fake = FakeLookups(names={ADDRESS: TROUBLE}, is_known=is_known)
+        fake.opened.set()
+        one = prover(fake)
+        one.look_ahead(ADDRESS)
+        await settle()
+        one.begin(b"From: a@b\r\n", ADDRESS).finish(lambda results, names: told.append((results, names)))
+        await settle()
+        assert told == [((), ())]
+        assert fake.asked.total() == (0 if is_known else 2)  # ahead and for the message, and no more
+
+    asyncio.run(scenario())

@@ -35,11 +35,11 @@ def settle_in_cloud(
     customer, refused = _customer_in_cloud(snapshot, sender, candidates, shown)
     if customer is None:
         return Settled(refused, only_one(candidates), pool=pool_name)
-    unproven = judge_tenant(snapshot, customer, shown)
-    if unproven is not None:
-        return Settled(unproven, customer.customer_id, pool=pool_name)
     are_forwards = _are_forwards(snapshot, customer, forward_paths)
     is_forward = sender.is_foreign or (sender.is_rewritten and are_forwards)
+    unproven = judge_tenant(snapshot, customer, shown, is_forward=is_forward and are_forwards)
+    if unproven is not None:
+        return Settled(unproven, customer.customer_id, pool=pool_name)
     customer_id, decision = decide_from(
         snapshot, sender, customer.only, shown.from_domains, is_forward=is_forward, provider=shown.provider
     )

@@ -6,6 +6,7 @@ What any of them would take for a From field counts as one here, so that nobody 
 """
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
 from msgspec import Struct
@@ -80,11 +81,10 @@ _FIELD: Final = re.compile(
     rb"\n(?=[FfMmRrSs])(?i:(received):|(from[^!-~]*+|message-id|subject):([^\r]*+(?:\r\n[ \t][^\r]*+)*+))"
 )
 
-# Some readers end a line at any control octet, or at the line and paragraph separators of Unicode once it is decoded:
-# 85 is "next line" to who takes octets for Latin-1, C2 85 to who takes them for UTF-8.
-_ANY_FROM: Final = re.compile(
-    rb"(?:\A[^!-~]*+|[\x00-\x08\n-\x1f\x7f][\x80-\xff]*+|\x85|\xe2\x80[\xa8\xa9])from[^!-~]*+:", re.IGNORECASE
-)
+_FROM: Final = re.compile(rb"from[^!-~]*+:")
+_LEADING: Final = re.compile(rb"[^!-~]*+")
+_SEPARATORS: Final = (b"\xe2\x80\xa8", b"\xe2\x80\xa9")
+_LINE_ENDS: Final = frozenset({*range(0x09), *range(0x0A, 0x20), 0x7F})
 
 _CRLF: Final = b"\r\n"
 _BLANKS: Final = (b" ", b"\t")
@@ -98,11 +98,33 @@ def is_plain(block: bytes) -> bool:
     return line_ends == _CRLF * lines and block.count(_CRLF) == lines and block[:1] not in _BLANKS
 
 
+def any_fields(block: bytes, name: re.Pattern[bytes]) -> Iterator[re.Match[bytes]]:
+    """Matches of `name`, in lower case and with its colon, where any reader might begin a line.
+
+    Some end one at any control octet, or at the line and paragraph separators of Unicode once it is decoded: 85 is
+    "next line" to who takes octets for Latin-1, C2 85 to who takes them for UTF-8. Octets above 127 may stand in front
+    of the name. Names are looked for first, and what is before them after that: a header may be all line ends.
+    """
+    first = _LEADING.match(block)
+    first_name = first.end() if first is not None else 0
+    for found in name.finditer(block.lower()):
+        start = found.start()
+        has_separator = start >= 3 and block[start - 3 : start] in _SEPARATORS
+        if start == first_name or has_separator or block[start - 1] == 0x85:
+            yield found
+            continue
+        before = start - 1
+        while before >= 0 and block[before] >= 0x80:
+            before -= 1
+        if before >= 0 and block[before] in _LINE_ENDS:
+            yield found
+
+
 def _any_from_fields(block: bytes) -> list[bytes]:
     """What any reader might take for a From field. Each value runs to the end of the strict reading's field, so that a
     bare CR or LF stands within it, where `from_field` refuses it."""
     values: list[bytes] = []
-    for name in _ANY_FROM.finditer(block):
+    for name in any_fields(block, _FROM):
         values.append(_value(block, name.end()))
         if len(values) == FROM_FIELDS_MAX:
             break

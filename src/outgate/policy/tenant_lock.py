@@ -9,13 +9,13 @@ neither id nor signature) pass by X-OriginatorOrg alone if nobody is said to hav
 customer's own.
 
 Google. There is no tenant field; only a signature proves. It must be the topmost that verifies, since one below may
-have been signed at any time and be sent again. What remains: under `SignatureRule.PREFER` a message without a verified
-signature passes if reverse-path and From field are both the customer's, so that a Google user who can make Google send
-so, unsigned, passes for the customer; and so does, under either rule, who can make Google send a signed message of the
-customer again without a signature of its own above. `REQUIRE` closes the first. The form that Google signs in for a
-domain without a key of its own writes dots as dashes: customer.example is customer-example, but a.co.uk and a-co.uk
-are both a-co-uk, and the second could be anybody's. So it proves a domain only if no other could be written so: one
-dot, no dash.
+have been signed at any time and be sent again. What remains: under `SignatureRule.PREFER`, which is only for customers
+on Google's platform, a message without a verified signature passes if reverse-path and From field are both the
+customer's. So a Google user passes for the customer who can make Google send so, unsigned or with a key that he has
+withdrawn; and so does, under either rule, who can make Google send a signed message of the customer again without a
+signature of its own above. `REQUIRE` closes the first. The form that Google signs in for a domain without a key of its
+own writes dots as dashes: customer.example is customer-example, but a.co.uk and a-co.uk are both a-co-uk, and the
+second could be anybody's. So it proves a domain only if no other could be written so: one dot, no dash.
 """
 
 import re
@@ -27,7 +27,7 @@ from msgspec import Struct
 from outgate.contract.policy import Provider, SignatureRule
 from outgate.mail.address import ReversePath
 from outgate.mail.evidence import DkimVerdict, SignatureResult
-from outgate.policy.cohorts import NAME_SUFFIX, tenant_ids, tenant_names
+from outgate.policy.cohorts import NAME_SUFFIX, PROVIDER_OF, tenant_ids, tenant_names
 from outgate.policy.decision import Decision, Verdict
 from outgate.policy.proof import Proof
 from outgate.policy.reasons import Reason
@@ -56,10 +56,15 @@ def find_customer(snapshot: Snapshot, shown: Shown) -> tuple[str, str]:
     return "", ""
 
 
-def judge_tenant(snapshot: Snapshot, customer: CustomerView, shown: Shown) -> Decision | None:
-    """Why the message does not pass for the customer's, or None: it is proven, as far as the module says."""
+def judge_tenant(
+    snapshot: Snapshot, customer: CustomerView, shown: Shown, *, is_forward: bool = False
+) -> Decision | None:
+    """Why the message does not pass for the customer's, or None: it is proven, as far as the module says.
+
+    is_forward: it is a stranger's, or rewritten, and goes to the customer's Auto Forward destinations only.
+    """
     if shown.provider is Provider.MICROSOFT:
-        return _judge_microsoft(snapshot, customer, shown)
+        return _judge_microsoft(snapshot, customer, shown, is_forward=is_forward)
     return _judge_google(snapshot, customer, shown)
 
 
@@ -92,7 +97,7 @@ def _are_own(snapshot: Snapshot, customer: CustomerView, provider: Provider, dom
 # Microsoft 365
 
 
-def _judge_microsoft(snapshot: Snapshot, customer: CustomerView, shown: Shown) -> Decision | None:
+def _judge_microsoft(snapshot: Snapshot, customer: CustomerView, shown: Shown, *, is_forward: bool) -> Decision | None:
     evidence, signatures = shown.proof.header, shown.proof.signatures
     customer_id = customer.customer_id
     if not any(snapshot.tenant(tenant_id) == customer_id for tenant_id in tenant_ids(customer.document)):
@@ -103,10 +108,19 @@ def _judge_microsoft(snapshot: Snapshot, customer: CustomerView, shown: Shown) -
     for org in evidence.originator_orgs:
         if snapshot.owner_in(Provider.MICROSOFT, org) != customer_id:
             return _mismatch(customer, org)
-    for domain in _verified(signatures):
+    telling = signatures
+    if is_forward and evidence.tenant_ids and evidence.originator_orgs:
+        # The writer's signature may come along with a forward, below the first Received field, and name his tenant. Id
+        # and organisation say whose tenant forwards; another customer's signature is told all the same.
+        telling = tuple(
+            each
+            for place, each in enumerate(signatures)
+            if place < evidence.signatures_on_top or snapshot.owner_in(Provider.MICROSOFT, each.domain)
+        )
+    for domain in _verified(telling):
         if _is_of_another_tenant(snapshot, customer, domain):
             return _mismatch(customer, domain)
-    for domain in _without_key(signatures):
+    for domain in _without_key(telling):
         if _is_of_another_tenant(snapshot, customer, domain):
             return Decision(Verdict.DEFER, Reason.KEY_UNAVAILABLE, domain)
     if not evidence.tenant_ids and not _is_journal(snapshot, customer, shown):
@@ -170,11 +184,18 @@ def _judge_google(snapshot: Snapshot, customer: CustomerView, shown: Shown) -> D
             return Decision(Verdict.DEFER, Reason.KEY_UNAVAILABLE, domain)
     if verified and _proves(snapshot, customer, verified[0]):
         return None
-    is_required = customer.document.google.signature is SignatureRule.REQUIRE
+    # An old declaration of an address that is Google's now makes nobody a user of Google: PREFER is not for him.
+    is_on_google = PROVIDER_OF.get(customer.document.platform) is Provider.GOOGLE
+    is_required = not is_on_google or customer.document.google.signature is SignatureRule.REQUIRE
+    without_key = _without_key(_above(signatures, verified[0] if verified else ""))
+    contradicts = bool(verified) and not _may_be_own(snapshot, customer, verified[0])  # Google signed for another
     domains = (shown.reverse_path.domain, *shown.from_domains)  # a null reverse-path's is nobody's
-    if not is_required and _are_own(snapshot, customer, Provider.GOOGLE, domains):
+    if not is_required and not contradicts and _are_own(snapshot, customer, Provider.GOOGLE, domains):
+        for domain in without_key:
+            if not _may_be_own(snapshot, customer, domain):
+                return Decision(Verdict.DEFER, Reason.KEY_UNAVAILABLE, domain)
         return None
-    for domain in _without_key(_above(signatures, verified[0] if verified else "")):
+    for domain in without_key:
         if _proves(snapshot, customer, domain):
             return Decision(Verdict.DEFER, Reason.KEY_UNAVAILABLE, domain)
     return Decision(Verdict.REJECT, Reason.SIGNATURE_REQUIRED if is_required else Reason.TENANT_UNPROVEN)

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from outgate.reception.interface import Lookups
+from outgate.reception.interface import Answered, Lookups
 from outgate.reception.signatures import Results, SignatureCheck, Signatures, has_signature
 
 NAMES_SECONDS: Final = 5.0  # for DNS to name an address; then it has no name
@@ -29,7 +29,14 @@ class Prover:
         return Gathering(self, self._signatures.begin(head) if has_signature(head) else None, address)
 
     def known_names(self, address: str) -> tuple[str, ...] | None:
-        """Forward-confirmed names of an address; None: not known, or not any more."""
+        """Forward-confirmed names of an address; None: nobody has said. So it is also while DNS is in trouble, which
+        says nothing of a name: a message that waits for it goes by `told_names`."""
+        known = self._lookups.known_names(address)
+        return None if known is None or known.answered is Answered.TROUBLE else known.names
+
+    def told_names(self, address: str) -> tuple[str, ...] | None:
+        """For the judgement of a message: what the cache has, no name while it says that DNS is in trouble; None: to be
+        asked. A message does not wait for an answer that has just failed to come."""
         known = self._lookups.known_names(address)
         return None if known is None else known.names
 
@@ -83,7 +90,7 @@ class Gathering:
         if not self._address:
             self._names = ()
         else:
-            self._names = self._prover.known_names(self._address)
+            self._names = self._prover.told_names(self._address)
             if self._names is None:
                 self._prover.start_names(self._address, self._found_names)
         if self._check is None:
