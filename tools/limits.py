@@ -94,7 +94,10 @@ REACHED: Final = (
     Reached("reception.signatures.KEYS_SECONDS", "DNS that owes the keys of DKIM", "the signatures prove nothing now"),
     # Senders: what a customer may set is in docs/sender-limits.md
     Reached(
-        "policy.failures.FAILED_PROOFS_MAX", "failed proofs of a source", "no mail for a time", Reason.TOO_MANY_FAILURES
+        "policy.failures.FAILED_PROOFS_MAX",
+        "failed proofs of a source",
+        "what is refused is deferred for a time",
+        Reason.TOO_MANY_FAILURES,
     ),
     Reached("policy.slow_room.SLOW_MESSAGES_MAX", "slow messages of all customers", "deferred", Reason.SLOW_LANE_FULL),
     Reached("policy.slow_room.SLOW_OCTETS_MAX", "octets of these", "deferred", Reason.SLOW_LANE_FULL),

@@ -592,7 +592,7 @@ CATALOGUE: Final[dict[Reason, Entry]] = {
         "4.7.1",
         "too-many-failures: too many messages from {context} could not be proven; come again later",
         "This source, or this tenant of a cloud, has lately sent many messages whose sender could not be proven. What "
-        "it sends is not looked at for some minutes. Nobody else is affected.",
+        "of it would be refused has to come again some minutes later. Its proven mail, and everybody else's, passes.",
         "Look in the record for the refusals of this source and mend their cause; then wait some minutes.",
         nameless="this source",
     ),

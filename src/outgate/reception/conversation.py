@@ -181,9 +181,6 @@ class ReceptionConversation:
             self._standing = snapshot.source(self._wire.address)
             self._standing_generation = snapshot.generation
             self.is_stranger = not self._standing.is_known
-        obstacle = self._failures_obstacle()
-        if obstacle is not None:
-            return obstacle
         self._transaction = Transaction(
             reception.next_queue_id(),
             stand_sender(snapshot, self._standing, event.reverse_path),
@@ -243,17 +240,6 @@ class ReceptionConversation:
         reason = Reason.SPOOL_FAILED if spool.health is Health.FAILED else Reason.SPOOL_FULL
         self._reception.counters.refuse(reason)
         return reply_of(reason)
-
-    def _failures_obstacle(self) -> Reply | None:
-        """Why this source is not listened to now: it has failed too many proofs."""
-        failures = self._reception.failures
-        if not failures:
-            return None
-        until = failures.slowed_until(source_key(self._wire.address), self._reception.now())
-        if not until:
-            return None
-        self._reception.counters.refuse(Reason.TOO_MANY_FAILURES)
-        return reply_of(Reason.TOO_MANY_FAILURES, f"{self._wire.address} before {clock_text(until)}")
 
     # The content
 
@@ -676,13 +662,17 @@ class ReceptionConversation:
         return settled
 
     def _slowed(self, proof: Proof) -> Settled | None:
-        """A tenant that has failed many proofs is told to come again, so that it gets no further answers out of us.
-        Only what is refused comes here: nobody else's failures stand in the way of mail that is proven."""
+        """A source or tenant that has failed many proofs is told to come again, so that it gets no further answers out
+        of us. Only what is refused comes here: whoever makes a source pass on mail that cannot be proven, such as that
+        of a mailing list, does not stand in the way of mail that is."""
         failures = self._reception.failures
-        for tenant_id in proof.header.tenant_ids if failures else ():
-            until = failures.slowed_until(tenant_key(tenant_id), self._reception.now())
+        if not failures:
+            return None
+        keys = [(tenant_key(tenant_id), f"tenant {tenant_id}") for tenant_id in proof.header.tenant_ids]
+        for key, who in ((source_key(self._wire.address), self._wire.address), *keys):
+            until = failures.slowed_until(key, self._reception.now())
             if until:
-                context = f"tenant {tenant_id} before {clock_text(until)}"
+                context = f"{who} before {clock_text(until)}"
                 return Settled(Decision(Verdict.DEFER, Reason.TOO_MANY_FAILURES, context), "")
         return None
 
