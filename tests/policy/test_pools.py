@@ -5,7 +5,15 @@ from itertools import product
 import pytest
 
 from outgate.contract.policy import MicrosoftSettings, PoolAction
-from outgate.policy.pools import Pool, is_microsoft_name, judge_pool, pool_action, pool_of_name, pool_of_sfp
+from outgate.policy.pools import (
+    Pool,
+    is_microsoft_name,
+    is_unheard_of,
+    judge_pool,
+    pool_action,
+    pool_of_name,
+    pool_of_sfp,
+)
 
 SUFFIX = ".outbound.protection.outlook.com"
 SEEN = [
@@ -139,3 +147,18 @@ def test_action_follows_the_customers_settings(
     pool: Pool, high_risk: PoolAction, relay: PoolAction, action: PoolAction
 ) -> None:
     assert pool_action(pool, MicrosoftSettings(high_risk_pool=high_risk, relay_pool=relay)) is action
+
+
+@pytest.mark.parametrize(
+    ("host_name", "sfp", "expected"),
+    [
+        ("", "", False),
+        ("mail-westus2azhn15010054.outbound.protection.outlook.com", "1501", False),
+        ("mail-westus2azon15010054.outbound.protection.outlook.com", "1101, 1102", False),
+        ("mail-westus2azxy15010054.outbound.protection.outlook.com", "1501", True),
+        ("mail-westus2azhn15010054.outbound.protection.outlook.com", "1999", True),
+        ("mx.alpha.example", "1101 1999", True),
+    ],
+)
+def test_token_that_no_rule_knows_is_seen_whatever_the_pool(host_name: str, sfp: str, expected: bool) -> None:
+    assert is_unheard_of(host_name, sfp) is expected

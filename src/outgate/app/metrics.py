@@ -48,6 +48,7 @@ METRICS: Final[dict[str, Metric]] = {
     "outgate_refused": _counter("Recipients and messages refused or delayed, by reason"),
     "outgate_dkim": _counter("Messages by what their DKIM signatures said on entry"),
     "outgate_pools": _counter("Messages from Microsoft by pool; `unknown` is one that no rule knows"),
+    "outgate_pools_unheard_of": _counter("Of these, such as had a name or an SFP value that no rule knows"),
     "outgate_limits_charged": _counter("Messages that were counted against limits and had room"),
     "outgate_limits_slowed": _counter("Messages that were over a limit and went into the slow lane"),
     "outgate_limits_drained": _counter("Messages that left the slow lane because it was their turn"),

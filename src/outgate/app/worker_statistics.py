@@ -55,6 +55,7 @@ def measure(worker: "Worker") -> dict[str, float]:
         values[f'outgate_dkim{{verdict="{verdict or "unknown"}"}}'] = float(count)
     for pool, count in reception.counters.pools.items():
         values[f'outgate_pools{{pool="{pool}"}}'] = float(count)
+    values["outgate_pools_unheard_of"] = float(reception.counters.unheard_of_pools)
     for action, count in reception.counters.scanned.items():
         values[f'outgate_scanned{{action="{action}"}}'] = float(count)
     scans = worker.scanning.counters

@@ -100,6 +100,13 @@ def pool_of_sfp(text: str) -> Pool | None:
     return _SFP_CODES.get(text.strip())
 
 
+def is_unheard_of(host_name: str, sfp: str) -> bool:
+    """Does one of them tell of a pool that no rule knows, whatever else is known of the message? sfp: one value or
+    several, between commas or blanks. To be counted, for Microsoft has changed something."""
+    values = re.split(r"[,\s]+", sfp.strip()) if sfp else ()
+    return pool_of_name(host_name) is Pool.UNKNOWN or any(value and pool_of_sfp(value) is None for value in values)
+
+
 def judge_pool(by_range: Pool | None, by_name: Pool | None, by_sfp: Pool | None = None) -> Pool:
     """What range, name and SFP say together, None being nothing.
 

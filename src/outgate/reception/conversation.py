@@ -28,7 +28,7 @@ from outgate.policy.failures import source_key, tenant_key
 from outgate.policy.header import HEADER_MAX, HeaderFacts, read_header
 from outgate.policy.limits import Charge, clock_text, sender_of
 from outgate.policy.networks import is_public
-from outgate.policy.pools import is_microsoft_name
+from outgate.policy.pools import is_microsoft_name, is_unheard_of
 from outgate.policy.proof import NO_PROOF, Proof
 from outgate.policy.reasons import Reason, reply_for, reply_of
 from outgate.policy.snapshot import SourceClass, SourceStanding
@@ -693,6 +693,7 @@ class ReceptionConversation:
         counters.dkim[evidence.dkim] = counters.dkim.get(evidence.dkim, 0) + 1
         if evidence.pool:
             counters.pools[evidence.pool] = counters.pools.get(evidence.pool, 0) + 1
+            counters.unheard_of_pools += is_unheard_of(evidence.host_name, evidence.sfp)
 
     def _refuse_content(
         self,

@@ -59,6 +59,7 @@ class ReceptionCounters:
     accepted_octets: int = 0
     refused: dict[str, int] = field(default_factory=dict)  # by reason
     pools: dict[str, int] = field(default_factory=dict)  # messages of Microsoft's pools, by pool
+    unheard_of_pools: int = 0  # of these, such as had a name or an SFP value that no rule knows
     dkim: dict[str, int] = field(default_factory=dict)  # messages by the verdict on entry
     scanned: dict[str, int] = field(default_factory=dict)  # messages by what was decided of their content
 
