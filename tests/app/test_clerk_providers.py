@@ -183,7 +183,7 @@ def test_failure_is_logged_and_counted(tmp_path: Path, server: ProviderServer) -
 
 
 def test_refused_list_is_logged_as_such(tmp_path: Path, server: ProviderServer) -> None:
-    server.endpoints = []
+    server.endpoints = [{"id": 10, "serviceArea": "Exchange", "tcpPorts": "25", "ips": []}]
 
     async def scenario() -> dict[str, Any]:
         async with running_clerk(tmp_path, configuration=server.configuration()) as running:
