@@ -7,6 +7,7 @@ from outgate.mail.encoding import UNDECODABLE
 from outgate.mail.message import Progress, fresh_progress
 
 GOOD = msgspec.msgpack.encode(fresh_progress(1))
+MORE = bytes([GOOD[0] + 1])  # begins an array of one field more
 
 
 @pytest.mark.parametrize(
@@ -17,7 +18,7 @@ GOOD = msgspec.msgpack.encode(fresh_progress(1))
         GOOD + b"\0",
         b"\x91\x01",
         GOOD.replace(b"\xa0", b"\xa1\xf4", 1),
-        b"\x97" + GOOD[1:] + b"\x91" * 100_000 + b"\0",
+        MORE + GOOD[1:] + b"\x91" * 100_000 + b"\0",
     ],
     ids=["empty", "cut", "longer", "another type", "not UTF-8", "nested"],
 )
@@ -27,4 +28,4 @@ def test_octets_that_are_no_value(octets: bytes) -> None:
 
 
 def test_a_later_version_s_field_is_skipped() -> None:
-    assert msgspec.msgpack.decode(b"\x97" + GOOD[1:] + b"\xa3new", type=Progress) == fresh_progress(1)
+    assert msgspec.msgpack.decode(MORE + GOOD[1:] + b"\xa3new", type=Progress) == fresh_progress(1)
