@@ -111,10 +111,10 @@ def test_what_fails_for_now_is_tried_again(
     if chunking and "DATA" in answers:
         pytest.skip("there is no DATA by BDAT")
     sink.messages.clear()
-    sink.drop_connections()
     sink.extensions = tuple(name for name in sink.extensions if name != "CHUNKING") + (
         ("CHUNKING",) if chunking else ()
     )
+    sink.drop_connections()
     sink.script = scripted(answers)
     deliver(relay)
     assert sink.wait_for(1)[0].body_behind_trace == CONTENT

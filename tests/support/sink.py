@@ -75,6 +75,7 @@ class Sink:
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _listening: socket.socket | None = None
     _open: set[socket.socket] = field(default_factory=set)
+    _greeted: set[socket.socket] = field(default_factory=set)  # of these, such as have said EHLO
 
     def start(self) -> "Sink":
         self._listening = socket.create_server((self.address, self.port), backlog=256)
@@ -88,13 +89,12 @@ class Sink:
             self._listening.close()
             self._listening = None
         self.stalled.set()
-        self.drop_connections()
+        _end(self._open)
 
     def drop_connections(self) -> None:
-        """End what is open, so that the next message comes by a new connection."""
-        for connection in tuple(self._open):
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+        """End what has heard our extensions, so that the next message comes by a connection that has not. One that is
+        just being opened stays: to lose it would count as a next hop that is not there, and delay what comes next."""
+        _end(self._greeted)
 
     def wait_for(self, count: int, seconds: float = 30.0) -> list[Received]:
         """The messages, as soon as there are `count`."""
@@ -135,6 +135,7 @@ class Sink:
         with contextlib.suppress(OSError, _Dropped):
             dialogue.run()
         self._open.discard(connection)
+        self._greeted.discard(connection)
         with contextlib.suppress(OSError):
             dialogue.connection.close()  # after STARTTLS no longer the one that was accepted
 
@@ -144,6 +145,12 @@ class Sink:
             self._changed.notify_all()
 
 
+def _end(connections: Iterable[socket.socket]) -> None:
+    for connection in tuple(connections):
+        with contextlib.suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
+
+
 class _Dropped(Exception):
     pass
 
@@ -151,7 +158,7 @@ class _Dropped(Exception):
 class _Dialogue:
     def __init__(self, sink: Sink, connection: socket.socket) -> None:
         self.sink = sink
-        self.connection = connection
+        self.connection = self.accepted = connection
         self.is_tls = False
         self.is_known = False
         self.buffer = b""
@@ -182,6 +189,7 @@ class _Dialogue:
             extensions.append("AUTH PLAIN LOGIN")
         lines = ["sink.example", *extensions]
         self.reply("EHLO", text, "\r\n".join([f"250-{line}" for line in lines[:-1]] + [f"250 {lines[-1]}"]))
+        self.sink._greeted.add(self.accepted)
 
     def do_helo(self, text: str) -> None:
         self.reply("HELO", text, "250 sink.example")
