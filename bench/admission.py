@@ -39,11 +39,9 @@ from outgate.policy.header import read_header
 from outgate.policy.proof import NO_PROOF, Proof
 from outgate.policy.snapshot import Snapshot
 
-# What a million domains may cost on an ordinary machine of two cores; fewer must cost no more.
-START_MARK = 10.0  # seconds; a worker that starts again answers nobody meanwhile
-RESIDENT_MARK = 1024.0  # MiB that the policy takes in a worker, of which there are a few on a machine
-DECISION_MARK = 25.0  # microseconds, median; a relayed message costs ten times that at least
-CONNECTION_MARK = 10.0  # microseconds, median, once a connection
+# What a million domains may cost on an ordinary machine of two cores; fewer must cost no more. Memory is only stated.
+START_MARK = 30.0  # seconds; a worker that starts again answers nobody meanwhile
+DECISION_MARK = 20.0  # microseconds, median
 
 MICROSOFT = "40.107.22.72"
 RECIPIENT = ForwardPath.parse("bob@receiver.example")
@@ -175,7 +173,6 @@ def measure(path: Path, customers: int, domains: int, decisions: int) -> list[st
     resident = memory_mib("VmRSS") - before
     print(f"resident: {resident:.0f} MiB for {customers * domains} domains, {customers} sources", flush=True)
     print(f"resident at most, while it started: {memory_mib('VmHWM') - before:.0f} MiB", flush=True)
-    marks.check("resident", resident, RESIDENT_MARK, "MiB")
     gc.freeze()
     chance = random.Random(1)
     for kind, wanted in (("declared source", False), ("Microsoft 365", True)):
@@ -186,9 +183,8 @@ def measure(path: Path, customers: int, domains: int, decisions: int) -> list[st
         median, told = timed(partial(decide, snapshot), asked)
         print(f"{kind}: decision {told}", flush=True)
         marks.check(f"{kind}: decision", median, DECISION_MARK, "us")
-        median, told = timed(lambda one: snapshot.source(one.standing.address), asked)
+        _, told = timed(lambda one: snapshot.source(one.standing.address), asked)
         print(f"  once a connection: whose source {told}", flush=True)
-        marks.check(f"{kind}: whose source", median, CONNECTION_MARK, "us")
         if wanted:
             _, told = timed(_read, asked)
             print(f"  tenant evidence of a header of {len(asked[0].head)} octets {told}", flush=True)
