@@ -233,5 +233,5 @@ def test_message_for_other_recipients_is_linked(people: People, signed_in: Signe
     )
     text = signed_in(people.admin).get(path_of(held)).content.decode()
     assert f'href="{path_of("T4226ZR000G02")}"' in text
-    assert "held instead of rejected, since others get it; the sender was told" in text
+    assert "held instead of rejected, since that was decided for some of the recipients only" in text
     assert "For other recipients" not in signed_in(people.admin).get(path_of(accept(2))).content.decode()
