@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outgate.policy.from_field import COMMENT_DEPTH_MAX, DOMAINS_MAX, FROM_VALUE_MAX, read_from
+from outgate.policy.from_field import COMMENT_DEPTH_MAX, DOMAINS_MAX, FROM_VALUE_MAX, TOKENS_MAX, read_from
 
 
 @pytest.mark.parametrize(
@@ -176,6 +176,20 @@ def test_mailboxes_and_routes_are_bounded() -> None:
     assert read_from(address * DOMAINS_MAX) == ("alpha.example",) * DOMAINS_MAX
     assert read_from(address * (DOMAINS_MAX + 1)) is None
     assert read_from(b"<" + b",".join([b"@b.example"] * (DOMAINS_MAX + 1)) + b":a@alpha.example>") is None
+
+
+def test_as_many_mailboxes_with_names_as_domains_are_read() -> None:
+    mailboxes = b", ".join([b'"Alice B." (Sales) <alice@alpha.example>'] * DOMAINS_MAX)
+    assert read_from(mailboxes) == ("alpha.example",) * DOMAINS_MAX
+
+
+@pytest.mark.parametrize("token", [b"()", b",", b'""', b"a(b)"])
+def test_the_tokens_are_bounded(token: bytes) -> None:
+    per_unit = 2 if token == b"a(b)" else 1
+    address = b" <a@alpha.example>"  # has six; a name before it, or empty places of the list
+    before = token * ((TOKENS_MAX - 6) // per_unit)
+    assert read_from(before + address) == ("alpha.example",)
+    assert read_from(before + token + address) is None
 
 
 def test_the_value_is_bounded() -> None:

@@ -13,7 +13,8 @@ from typing import Final
 from outgate.mail.address import AddressError, canonical_domain
 
 FROM_VALUE_MAX: Final = 16 * 1024  # octets with folds; RFC 5322 has no limit, what people write is below 500
-DOMAINS_MAX: Final = 100  # of mailboxes and routes together
+TOKENS_MAX: Final = 600  # words, blanks, comments and specials; fifty mailboxes with names have some nine each
+DOMAINS_MAX: Final = 50  # of mailboxes and routes together
 COMMENT_DEPTH_MAX: Final = 16  # comments within comments; deeper ones are refused
 
 
@@ -69,9 +70,11 @@ Token = tuple[str, bytes]  # kind ("space", "comment", "atom", "quoted", "litera
 
 
 def _tokens(value: bytes) -> Iterator[Token]:
-    """Raises: _Unreadable, at the first octet that begins no token."""
+    """Raises: _Unreadable, at the first octet that begins no token, and behind the last token that is read."""
     at = 0
-    while at < len(value):
+    for _ in range(TOKENS_MAX):
+        if at == len(value):
+            break
         if value[at : at + 1] == b"(":
             end = _comment_end(value, at)
             yield "comment", value[at:end]
@@ -83,6 +86,8 @@ def _tokens(value: bytes) -> Iterator[Token]:
         kind, text = match.lastgroup or "", match[0]
         yield text.decode("ascii") if kind == "special" else kind, text
         at = match.end()
+    if at < len(value):
+        raise _Unreadable
 
 
 def _comment_end(value: bytes, at: int) -> int:
