@@ -68,7 +68,7 @@ def read_signatures(head: bytes) -> tuple[Signature | Flaw, ...]:
     found: list[Signature | Flaw] = []
     block = b"\r\n" + head  # so that the first field is found like the others
     for match in _SIGNATURE.finditer(block):
-        end_of_field = _TO_FIELD_END.match(block, match.end())
+        end_of_field = _TO_FIELD_END.match(block, match.end(), match.end() + FIELD_MAX)  # more is a flaw anyway
         assert end_of_field is not None  # it matches nothing, too
         found.append(_read(block[match.start() + 2 : match.end()], end_of_field[0], len(found)))
         if len(found) == SIGNATURES_MAX:

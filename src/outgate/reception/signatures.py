@@ -8,7 +8,6 @@ header, or of many signatures, where the public key operation lets go of the loc
 """
 
 import asyncio
-import re
 from collections.abc import Callable, Collection
 from typing import Final
 
@@ -24,19 +23,19 @@ from outgate.reception.interface import Answered, Lookups, Texts, Threads
 
 KEYS_SECONDS: Final = 10.0  # for DNS to give all keys of one message; then those that are missing are in trouble
 KEYS_MAX: Final = 4_096  # parsed keys that are kept, of some 3 KiB each
-INLINE_OCTETS: Final = 64 * 1024  # octets of header, counted once for each signature, that are judged on the loop
+INLINE_HEAD_OCTETS: Final = 32 * 1024  # of header that is judged on the loop
+INLINE_OCTETS: Final = 64 * 1024  # the same, counted once for each signature
 INLINE_SIGNATURES: Final = 4  # of one message that are judged on the loop; Ed25519 needs 0.15 ms for each
 
 Results = tuple[SignatureResult, ...]
 Done = Callable[[Results], None]
 Key = PublicKey | KeyFlaw
 
-_SIGNATURE: Final = re.compile(rb"\r\n[Dd][Kk][Ii][Mm]-[Ss]")
-
 
 def has_signature(head: bytes) -> bool:
     """Might `head`, the header block of a message, have a DKIM-Signature field? Cheap; True too often at most."""
-    return _SIGNATURE.search(head) is not None or head[:6].lower() == b"dkim-s"
+    lower = head.lower()
+    return b"\r\ndkim-s" in lower or lower.startswith(b"dkim-s")
 
 
 class _HeldKey(Struct, frozen=True):
@@ -109,12 +108,13 @@ class Signatures:
 class SignatureCheck:
     """The check of one message. Never raises for anything that the message or DNS holds; made by `Signatures.begin`."""
 
-    __slots__ = ("_done", "_fields", "_hashes", "_head", "_keys", "_now", "_shared", "_signatures")
+    __slots__ = ("_done", "_fields", "_hashes", "_head", "_keys", "_now", "_shared", "_signatures", "_well_written")
 
     def __init__(self, shared: Signatures, head: bytes) -> None:
         self._shared = shared
         self._head = head
         self._signatures = read_signatures(head)
+        self._well_written = [one for one in self._signatures if isinstance(one, Signature)]
         self._hashes = BodyHashes(self._signatures)
         self._fields: HeaderFields | None = None
         self._keys: dict[str, Key] = {}
@@ -166,13 +166,17 @@ class SignatureCheck:
         self._tell(results)
 
     def _is_large(self) -> bool:
-        signatures = len(self._signatures)
-        return signatures > INLINE_SIGNATURES or len(self._head) * signatures > INLINE_OCTETS
+        signatures, octets = len(self._well_written), len(self._head)
+        return (
+            signatures > INLINE_SIGNATURES
+            or (signatures > 0 and octets > INLINE_HEAD_OCTETS)
+            or (octets * signatures > INLINE_OCTETS)
+        )
 
     def _wanted(self) -> set[str]:
         """The names of the keys without which there is no verdict; of all keys where finding out is much to do."""
-        signatures = [one for one in self._signatures if isinstance(one, Signature)]
-        if self._is_large():
+        signatures = self._well_written
+        if not signatures or self._is_large():
             return {one.key_name for one in signatures}
         fields = self._fields = HeaderFields(self._head)
         digests = self._hashes.digests()
@@ -180,7 +184,7 @@ class SignatureCheck:
 
     def _judge(self) -> Results:
         """On any thread; nothing is changed meanwhile."""
-        fields = self._fields or HeaderFields(self._head)
+        fields = self._fields or HeaderFields(self._head if self._well_written else b"")  # flaws need no look at it
         digests = self._hashes.digests()
         return tuple(
             [
