@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check corpus fuzz format requirements docs screenshots bench bench-relay bench-latency bench-admission bench-deferred bench-large bench-portal bench-scan bench-detection crash clean system-packages
+.PHONY: run test check corpus fuzz format requirements docs screenshots bench bench-relay bench-latency bench-admission bench-headers bench-deferred bench-large bench-portal bench-scan bench-detection crash clean system-packages
 
 run: $(VENV)/.compiled
 	@exec $(BIN)/outgate up --demo --state var
@@ -64,10 +64,13 @@ docs: $(VENV)/.run
 	$(BIN)/python tools/generate_docs.py
 
 # Everything that is measured, one after the other, with nothing else running. The tables stand in docs/performance.md.
-bench: bench-relay bench-latency bench-large bench-deferred bench-admission bench-portal bench-scan bench-detection
+bench: bench-relay bench-latency bench-large bench-deferred bench-admission bench-headers bench-portal bench-scan bench-detection
 
 bench-admission: $(VENV)/.run
 	$(BIN)/python bench/admission.py
+
+bench-headers: $(VENV)/.compiled
+	$(BIN)/python bench/headers.py
 
 bench-latency: $(VENV)/.compiled
 	$(BIN)/python bench/latency.py

@@ -15,6 +15,7 @@ from outgate.policy.evidence import (
     HeaderEvidence,
     read_evidence,
 )
+from outgate.policy.header import NAMES_MAX
 
 ID = "11111111-2222-3333-4444-555555555555"
 OTHER = "99999999-2222-3333-4444-555555555555"
@@ -99,9 +100,22 @@ def test_more_values_than_are_kept_contradict() -> None:
     assert read_evidence(block(*many, "X-OriginatorOrg: evil.example")).originator_orgs == (ID, "evil.example", MORE)
 
 
+@pytest.mark.parametrize("first", [b"", b"X: \xff\r\n"], ids=["plain", "read by anybody"])
+def test_where_evidence_may_stand_in_too_many_places_everything_contradicts(first: bytes) -> None:
+    """What Exchange wrote must not be hidden behind lines that only begin like it."""
+    place = b"X: X-OriginatorOrg:\r\n" if first else b"X-OriginatorOrg-x: y\r\n"
+    last = block("X-OriginatorOrg: evil.example", f"X-MS-Exchange-CrossTenant-Id: {ID}")
+    assert read_evidence(first + place * (NAMES_MAX - 2) + last) == HeaderEvidence((ID,), ("evil.example",))
+    contradiction = read_evidence(first + place * (NAMES_MAX - 1) + last)
+    assert contradiction == HeaderEvidence((MORE,), (MORE,), (MORE,), MORE)
+
+
 def test_a_long_value_is_nobodys() -> None:
     long = read_evidence(block(f"X-OriginatorOrg:{' ' * FIELD_OCTETS_MAX}alpha.example")).originator_orgs
     assert long == ("?" * VALUE_MAX,)
+    at_its_fold = f"alpha.example{' ' * (FIELD_OCTETS_MAX - 13)}"
+    assert read_evidence(block(f"X-OriginatorOrg:{at_its_fold}")).originator_orgs == ("alpha.example",)
+    assert read_evidence(block(f"X-OriginatorOrg:{at_its_fold}\r\n evil.example")).originator_orgs == ("?" * VALUE_MAX,)
     folded = "\r\n ".join(["x" * 50] * 10)
     (cut,) = read_evidence(block(f"X-MS-Exchange-CrossTenant-Id: {folded}")).tenant_ids
     assert len(cut) == VALUE_MAX

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outgate.policy.header import FROM_FIELDS_MAX, HEADER_MAX, TEXT_MAX, HeaderFacts, read_header
+from outgate.policy.from_field import FROM_VALUE_MAX, read_from
+from outgate.policy.header import FROM_FIELDS_MAX, HEADER_MAX, NAMES_MAX, TEXT_MAX, HeaderFacts, read_header
 
 ORDINARY = (
     b"Received: from a by b;\r\n\tMon, 23 Nov 2026 12:00:00 +0000\r\n"
@@ -160,6 +161,12 @@ def test_the_first_subject_counts_and_what_is_not_printable_is_replaced() -> Non
     assert read("Subject: grün \u202egnp\r\n\r\n".encode()).subject == "grün ?gnp"
 
 
+def test_an_empty_subject_is_the_first_one() -> None:
+    assert read(b"Subject:\r\nSubject: second\r\nMessage-ID: \r\nMessage-ID: 2\r\n") == HeaderFacts(
+        header_octets=len(b"Subject:\r\nSubject: second\r\nMessage-ID: \r\nMessage-ID: 2\r\n")
+    )
+
+
 def test_texts_for_people_are_bounded() -> None:
     facts = read(
         b"From: " + b"f" * 5000 + b"\r\nSubject: " + b"s" * 5000 + b"\r\nMessage-ID: " + b"m" * 5000 + b"\r\n\r\n"
@@ -194,6 +201,27 @@ def test_a_header_without_an_end_in_its_first_mebibyte_is_too_large() -> None:
     assert read_header(content[: HEADER_MAX + 1], is_complete=False) == HeaderFacts(is_too_large=True)
     assert read(content[: HEADER_MAX + 1]).is_too_large
     assert not read(content[:HEADER_MAX]).is_too_large
+
+
+@pytest.mark.parametrize("first", [b"", b"X: \xff\r\n"], ids=["plain", "read by anybody"])
+def test_where_a_from_field_may_hide_in_too_many_places_the_header_is_too_large(first: bytes) -> None:
+    place = b"From-x:\r\n" if not first else b"X: from:\r\n"
+    last = b"From: a@b.example\r\n"
+    assert read(first + place * (NAMES_MAX - 1) + last).from_fields == (b" a@b.example",)
+    assert read(first + place * NAMES_MAX + last) == HeaderFacts(is_too_large=True)
+    repeated = read(first + last * NAMES_MAX * 2)
+    assert len(repeated.from_fields) == FROM_FIELDS_MAX
+    assert not repeated.is_too_large
+
+
+@pytest.mark.parametrize("after", [b"", b"\r\nX: \xff"], ids=["plain", "read by anybody"])
+def test_a_from_value_is_cut_where_it_is_unreadable_anyway(after: bytes) -> None:
+    value = b"a@b.example".rjust(FROM_VALUE_MAX)
+    assert read(b"From:" + value + after).from_fields == (value,)
+    for longer in (value + b"\r\n ", value + b"\r\n (more)", b" " + value, value * 9):
+        (cut,) = read(b"From:" + longer + after).from_fields
+        assert len(cut) <= FROM_VALUE_MAX + 3
+        assert read_from(cut) is None
 
 
 @pytest.mark.parametrize(

@@ -382,8 +382,9 @@ CATALOGUE: Final[dict[Reason, Entry]] = {
         552,
         "5.3.4",
         "header-too-large: the header has no end within 1 MiB",
-        "The header, which is everything before the first empty line, is longer than 1 MiB. Only broken programs "
-        "write such headers, or attackers.",
+        "The header, which is everything before the first empty line, is longer than 1 MiB, or it has more than a "
+        "thousand places in which a mail program might find a From field. Only broken programs write such headers, or "
+        "attackers.",
         "Look for a program that writes content without an empty line behind the header, or adds fields again and "
         "again.",
     ),
