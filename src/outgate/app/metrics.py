@@ -60,7 +60,7 @@ METRICS: Final[dict[str, Metric]] = {
     "outgate_limits_senders": _gauge("Mailboxes, domains, customers and sources that are counted"),
     "outgate_limits_senders_forgotten": _counter("Of these, such as were forgotten to make room for others"),
     "outgate_limits_workers": _gauge("Workers, of all nodes, that share the limits"),
-    "outgate_limits_failing": _gauge("Sources and tenants that have failed proofs"),
+    "outgate_limits_failed_proofs": _counter("Failed proofs that were counted against a source or a tenant"),
     "outgate_recipients": _counter("Recipients by outcome of an attempt: relayed, deferred, failed"),
     "outgate_attempts": _counter("Attempts of delivery, by reason"),
     "outgate_log_lines_dropped": _counter("Lines that could not be written to the log"),

@@ -67,7 +67,6 @@ from outgate.net.listener import Listener
 from outgate.net.relay import RelayConnector, RelaySettings
 from outgate.net.relay_tester import RelayTester
 from outgate.net.resolver import DnsResolver, ResolverSettings
-from outgate.policy.failures import Failures
 from outgate.policy.next_hop import route
 from outgate.policy.reasons import Reason
 from outgate.policy.schedule import RetrySchedule
@@ -192,7 +191,6 @@ class Worker:
             fault=self._note_fault,
             postmaster=ForwardPath.parse(configuration.postmaster) if configuration.postmaster else None,
             limiter=self.senders.limiter,
-            failures=Failures(configuration.workers),
             prover=self.prover,
             scanning=self.engines if self.engines.gates else self.scanning,
             holding=self.held.holding,

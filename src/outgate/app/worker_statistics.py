@@ -40,7 +40,7 @@ def measure(worker: "Worker") -> dict[str, float]:
         "outgate_limits_senders": float(len(limiter.meters)),
         "outgate_limits_senders_forgotten": float(limiter.meters.forgotten),
         "outgate_limits_workers": float(limiter.meters.workers),
-        "outgate_limits_failing": float(len(reception.failures)),
+        "outgate_limits_failed_proofs": float(reception.failures.counted),
     }
     for name in ("accepted", "timed_out"):
         values[f"outgate_connections_{name}"] = float(

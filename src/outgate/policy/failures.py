@@ -1,61 +1,46 @@
 """Failed proofs, counted against whoever failed them: a source address, or a tenant of a cloud. Pure.
 
-Bounded: `FAILERS_MAX` are remembered; for one more the emptiest of a sample is forgotten. What is counted is what the
-failing side cannot choose freely, so that nobody can have another slowed: a source only where at most one customer has
-declared it (a cloud's addresses, and a shared host's, are others' too), a tenant only by evidence that its cloud wrote.
+What is counted is what the failing side cannot choose freely, so that nobody can have another slowed: a source only
+where at most one customer has declared it (a cloud's addresses, and a shared host's, are others' too), a tenant only by
+evidence that its cloud wrote.
 
-Each worker counts what fails at it, and tells nobody; so each has its part of the number that is too many.
+Counted as limits are, by meters of a scope of our own that belong to no customer: so workers share them, of all nodes,
+and they survive a restart. Bounded with the other meters, see `policy.meters`; who finds no room there is not slowed.
 """
 
-from itertools import islice
 from typing import Final
 
-from outgate.policy.window import Window
+from outgate.contract.policy import Counted, Limit, LimitScope
+from outgate.policy.meters import CROWD, Meters
 
-# Of all workers of a machine together.
 FAILED_PROOFS_MAX: Final = 100  # failed proofs in `FAILED_PROOFS_SECONDS` from which on who failed them is told 451
 FAILED_PROOFS_SECONDS: Final = 600  # in which failed proofs are counted
-FAILERS_MAX: Final = 10_000  # sources and tenants with failed proofs that a worker remembers
-SAMPLE: Final = 16  # of these, looked at for one to forget
+
+_SCOPE: Final = "failed-proofs"
+_LIMITS: Final = (Limit(LimitScope.CUSTOMER, Counted.RECIPIENTS, FAILED_PROOFS_SECONDS, FAILED_PROOFS_MAX),)
 
 
 class Failures:
-    """Keys: see `source_key` and `tenant_key`. workers: on this machine, between which connections are spread."""
+    """Keys: see `source_key` and `tenant_key`. counted: failed proofs since the start, of this worker."""
 
-    def __init__(self, workers: int = 1, failers_max: int = FAILERS_MAX) -> None:
-        self._failures_max = -(-FAILED_PROOFS_MAX // workers)
-        self._failers_max = failers_max
-        self._windows: dict[str, Window] = {}
-
-    def __len__(self) -> int:
-        return len(self._windows)
+    def __init__(self, meters: Meters) -> None:
+        self._meters = meters
+        self.counted = 0
 
     def count(self, key: str, now: float) -> None:
-        window = self._windows.get(key)
-        if window is None:
-            if len(self._windows) >= self._failers_max:
-                self._forget_one(now)
-            window = self._windows[key] = Window(FAILED_PROOFS_SECONDS, self._failures_max, 1, now)
-        if now >= window.ends:
-            window.advance(now)
-        window.use(1)
+        self.counted += 1
+        meter = self._meters.meter(("", _SCOPE, key), _LIMITS, now)
+        if meter.key[2] != CROWD:  # which would slow one for another
+            meter.blocked_by(0, now)  # brings its window up to now
+            self._meters.use((meter,), 1)
 
     def slowed_until(self, key: str, now: float) -> float:
-        """When `key` will be served again; 0.0 if it is now. Cheap where nobody has failed."""
-        if not self._windows or (window := self._windows.get(key)) is None:
+        """When `key` will be served again; 0.0 if it is now. Cheap for who has not failed."""
+        place = ("", _SCOPE, key)
+        if self._meters.get(place) is None:
             return 0.0
-        if now >= window.ends:
-            window.advance(now)
-        return 0.0 if window.admits(1) else window.free_at(1)
-
-    def _forget_one(self, now: float) -> None:
-        sample = list(islice(self._windows.items(), SAMPLE))
-        for key, window in sample:
-            del self._windows[key]
-            if now >= window.ends:
-                window.advance(now)
-        sample.sort(key=lambda entry: entry[1].used)
-        self._windows.update(sample[1:])
+        window = self._meters.meter(place, _LIMITS, now).blocked_by(1, now)
+        return 0.0 if window is None else window.free_at(1)
 
 
 def source_key(address: str) -> str:

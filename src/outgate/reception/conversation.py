@@ -666,8 +666,6 @@ class ReceptionConversation:
         of us. Only what is refused comes here: whoever makes a source pass on mail that cannot be proven, such as that
         of a mailing list, does not stand in the way of mail that is."""
         failures = self._reception.failures
-        if not failures:
-            return None
         keys = [(tenant_key(tenant_id), f"tenant {tenant_id}") for tenant_id in proof.header.tenant_ids]
         for key, who in ((source_key(self._wire.address), self._wire.address), *keys):
             until = failures.slowed_until(key, self._reception.now())

@@ -115,16 +115,17 @@ class Reception:
     fault: Callable[[QueueId, Exception], None]
     postmaster: ForwardPath | None = None
     limiter: Limiter = field(default_factory=Limiter.of_nobody)
-    failures: Failures = field(default_factory=Failures)
     prover: Prover | None = None
     scanning: Scanning | None = None
     holding: Holding | None = None
     counters: ReceptionCounters = field(default_factory=ReceptionCounters)
     is_stopping: bool = False
     room: ContentRoom = field(default_factory=ContentRoom)
+    failures: Failures = field(init=False)
     own_domains: frozenset[str] = field(init=False)
     stranger_events: Budget = field(init=False)
 
     def __post_init__(self) -> None:
+        self.failures = Failures(self.limiter.meters)
         self.stranger_events = Budget(STRANGER_EVENTS_PER_SECOND, STRANGER_EVENTS_BURST, self.now)
         self.own_domains = frozenset((self.host_name.lower(),)) if self.postmaster is not None else frozenset()
