@@ -17,6 +17,7 @@ from tests.support.messages import head
 from tests.support.sink import Sink, running_sink
 
 from outgate.contract.policy import Counted, Limit, LimitScope, SenderLimits
+from outgate.policy.failures import FAILED_PROOFS_MAX
 
 CONTENT = head() + b"\r\nHello\r\n"
 ALICE = "alice@alpha.example"
@@ -240,3 +241,27 @@ def test_four_workers_lock_a_mailbox_for_what_they_have_seen_together(installati
             assert taken < 750, "it is not locked"
         assert reply.startswith("550 5.7.1 sender-locked: ")
         assert taken >= 500
+
+
+def test_workers_slow_a_source_for_the_proofs_that_failed_at_all_also_after_a_restart(
+    installation: Installation,
+) -> None:
+    installation.settings["workers"] = 2
+    with running_sink() as sink:
+        start(installation, sink, DEFAULTS)
+        for worker in "12":
+            installation.wait_for_metric(f'outgate_limits_workers{{worker="{worker}"}} 2.0')
+        forged = CONTENT.replace(ALICE.encode(), b"alice@gamma.example")
+        replies = [send(installation, content=forged)]
+        while not all("too-many-failures" in reply for reply in replies[-20:]):  # by chance at both workers
+            replies.append(send(installation, content=forged))
+            assert len(replies) < FAILED_PROOFS_MAX * 3, "it is not slowed"
+        refused = sum("from-mismatch" in reply for reply in replies)
+        assert FAILED_PROOFS_MAX // 2 < refused <= FAILED_PROOFS_MAX * 3 // 2  # the stated overshoot: a half
+        assert send(installation).startswith("250")  # what is proven passes all the same
+        installation.stop()
+        installation.start()
+        for worker in "12":
+            installation.wait_for_metric(f'outgate_policy_current{{worker="{worker}"}} 1.0')
+        assert all("too-many-failures" in send(installation, content=forged) for _ in range(10))
+        assert send(installation).startswith("250")
