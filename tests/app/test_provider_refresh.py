@@ -183,7 +183,7 @@ def test_failures_wait_longer_and_longer_and_success_forgets_them(server: Provid
         waits.append((retry_at - now).total_seconds())
         assert refresh(server.configuration(), retry_at - timedelta(seconds=1)) is None
         now = retry_at
-    assert waits == [300, 600, 1200, 2400, 4800, 9600, 14_400, 14_400, 14_400]
+    assert waits == [3_600, 7_200, *[14_400] * 7]
     assert published() is None
     assert state().networks == list(MICROSOFT)
     server.faults.clear()
@@ -200,9 +200,18 @@ def test_source_that_is_asked_too_often_is_left_alone_for_an_hour(server: Provid
 
 
 def test_pauses_have_bounds() -> None:
-    assert pause_seconds(0, SourceFailed("x")) == BACK_OFF_SECONDS
-    assert pause_seconds(1_000_000, SourceFailed("x")) == BACK_OFF_MAX_SECONDS
-    assert pause_seconds(0, SourceFailed("x", 3_600.0)) == 3_600.0
+    for provider, first in BACK_OFF_SECONDS.items():
+        assert pause_seconds(provider, 0, SourceFailed("x")) == first
+        assert pause_seconds(provider, 1, SourceFailed("x")) == first * 2
+        assert pause_seconds(provider, 1_000_000, SourceFailed("x")) == BACK_OFF_MAX_SECONDS
+    assert pause_seconds(Provider.GOOGLE, 0, SourceFailed("x", 3_600.0)) == 3_600.0
+
+
+def test_microsofts_version_is_asked_for_hourly_at_most_whatever_fails() -> None:
+    assert pause_seconds(Provider.MICROSOFT, 0, SourceFailed("x")) >= 3_600.0
+
+
+def test_even_the_longest_pause_leaves_many_tries_before_a_list_is_stale() -> None:
     assert STALE_SECONDS / BACK_OFF_MAX_SECONDS > 200
 
 

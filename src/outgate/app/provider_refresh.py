@@ -19,7 +19,9 @@ from outgate.portal.providers.services import Claim
 
 PERIOD_SECONDS: Final = {Provider.MICROSOFT: VERSION_SECONDS, Provider.GOOGLE: 14_400.0}
 JITTER_SECONDS: Final = 300.0  # at most, on top: so that installations do not ask all at once
-BACK_OFF_SECONDS: Final = 300.0  # after the first failure; doubled with each
+# After the first failure; doubled with each. Microsoft's version is to be asked for hourly at most, and a question that
+# failed here may have been counted there.
+BACK_OFF_SECONDS: Final = {Provider.MICROSOFT: VERSION_SECONDS, Provider.GOOGLE: 300.0}
 BACK_OFF_MAX_SECONDS: Final = 14_400.0  # even then a list is asked for 200 times before it is stale
 ACCEPT_HINT: Final = "`outgate providers refresh --accept` takes it"
 
@@ -78,7 +80,7 @@ def settle(
     """Write down how it went. None if somebody else has claimed the provider meanwhile. On the database's thread."""
     provider = claimed.provider
     if isinstance(answer, SourceFailed):
-        seconds = pause_seconds(claimed.failures, answer) + jitter_seconds
+        seconds = pause_seconds(provider, claimed.failures, answer) + jitter_seconds
         retry_at = now + timedelta(seconds=seconds)
         is_mine = services.record_failure(claimed=claimed, error=str(answer), now=now, retry_at=retry_at)
         failed = Refreshed(
@@ -108,7 +110,7 @@ def settle(
     return changed if is_mine else None
 
 
-def pause_seconds(failures: int, error: SourceFailed) -> float:
+def pause_seconds(provider: Provider, failures: int, error: SourceFailed) -> float:
     """After one more failure. failures: before this one, in a row."""
-    doubled = BACK_OFF_SECONDS * 2.0 ** min(failures, 16)
+    doubled = BACK_OFF_SECONDS[provider] * 2.0 ** min(failures, 16)
     return max(min(doubled, BACK_OFF_MAX_SECONDS), error.retry_seconds)
