@@ -188,22 +188,7 @@ def measure(path: Path, customers: int, domains: int, decisions: int) -> list[st
         if wanted:
             _, told = timed(_read, asked)
             print(f"  tenant evidence of a header of {len(asked[0].head)} octets {told}", flush=True)
-    measure_hostile()
     return marks.missed
-
-
-def measure_hostile() -> None:
-    """What one header may cost the event loop, at 64 KiB and at 1 MiB less what is too large."""
-    for name, unit in (("SFP:1", b";SFP:1"), ("bare LF", b"\n"), ("bare CR", b"\r"), ("Received", b"received:\r\n")):
-        for octets in (64 * 1024, 1000 * 1024):
-            head = b"X-Forefront-Antispam-Report:" + unit * (octets // len(unit)) + b"\r\n"
-            begun = time.perf_counter()
-            read_evidence(head)
-            between = time.perf_counter()
-            read_header(head + b"\r\n", is_complete=True)
-            ended = time.perf_counter()
-            spent = f"evidence {(between - begun) * 1e3:.2f} ms, header {(ended - between) * 1e3:.2f} ms"
-            print(f"a header of {octets // 1024} KiB of {name}: {spent}")
 
 
 def _read(asked: Asked) -> None:

@@ -6,16 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outgate.mail.evidence import VALUE_MAX, VALUES_MAX
+from outgate.mail.evidence import SIGNATURES_MAX, VALUE_MAX, VALUES_MAX
 from outgate.policy.evidence import (
     FIELD_OCTETS_MAX,
-    MORE,
-    NO_HEADER_EVIDENCE,
     OCCURRENCES_MAX,
-    HeaderEvidence,
     read_evidence,
 )
 from outgate.policy.header import NAMES_MAX
+from outgate.policy.proof import MORE, NO_HEADER_EVIDENCE, HeaderEvidence
 
 ID = "11111111-2222-3333-4444-555555555555"
 OTHER = "99999999-2222-3333-4444-555555555555"
@@ -100,14 +98,29 @@ def test_more_values_than_are_kept_contradict() -> None:
     assert read_evidence(block(*many, "X-OriginatorOrg: evil.example")).originator_orgs == (ID, "evil.example", MORE)
 
 
-@pytest.mark.parametrize("first", [b"", b"X: \xff\r\n"], ids=["plain", "read by anybody"])
-def test_where_evidence_may_stand_in_too_many_places_everything_contradicts(first: bytes) -> None:
-    """What Exchange wrote must not be hidden behind lines that only begin like it."""
-    place = b"X: X-OriginatorOrg:\r\n" if first else b"X-OriginatorOrg-x: y\r\n"
+@pytest.mark.parametrize(
+    ("first", "place"),
+    [(b"", b"X-MS-Exchange-CrossTenant-AuthAs: Internal\r\n"), (b"X: \xff\r\n", b"X: X-OriginatorOrg:\r\n")],
+    ids=["plain", "read by anybody"],
+)
+def test_where_evidence_may_stand_in_too_many_places_everything_contradicts(first: bytes, place: bytes) -> None:
     last = block("X-OriginatorOrg: evil.example", f"X-MS-Exchange-CrossTenant-Id: {ID}")
-    assert read_evidence(first + place * (NAMES_MAX - 2) + last) == HeaderEvidence((ID,), ("evil.example",))
+    read = read_evidence(first + place * (NAMES_MAX - 2) + last)
+    assert (read.tenant_ids, read.originator_orgs) == ((ID,), ("evil.example",))
     contradiction = read_evidence(first + place * (NAMES_MAX - 1) + last)
     assert contradiction == HeaderEvidence((MORE,), (MORE,), (MORE,), MORE)
+
+
+def test_lines_that_only_begin_with_a_name_hide_nothing() -> None:
+    lines = ["X-OriginatorOrg-x: y"] * NAMES_MAX * 2
+    assert read_evidence(block(*lines, "X-OriginatorOrg: evil.example")).originator_orgs == ("evil.example",)
+
+
+@pytest.mark.parametrize("above", ["DKIM-Signature: x", f"X-MS-Exchange-CrossTenant-Id: {ID}", "Received: x"])
+def test_evidence_below_signatures_and_received_is_found(above: str) -> None:
+    read = read_evidence(block(*[above] * (SIGNATURES_MAX + 2), "Received: y", "X-OriginatorOrg: evil.example"))
+    assert read.originator_orgs == ("evil.example",)
+    assert read.signatures_on_top == (SIGNATURES_MAX if "DKIM" in above else 0)
 
 
 def test_a_long_value_is_nobodys() -> None:
@@ -143,7 +156,7 @@ def test_more_sfp_values_than_are_read_contradict_though_they_are_equal() -> Non
     ):
         assert read_evidence(block(name + piece * OCCURRENCES_MAX)).sfp == "1102"
         assert read_evidence(block(name + piece * (OCCURRENCES_MAX + 1))).sfp == f"1102,{MORE}"
-        assert read_evidence(block(name + piece * 5_000)).sfp == f"1102,{MORE}"
+        assert read_evidence(block(name + piece * 5_000)).sfp.split(",")[-1] == MORE
     assert read_evidence(block(*["X-Forefront-Antispam-Report: x"] * 5_000)).sfp == MORE
 
 

@@ -23,10 +23,9 @@ from tests.support.clouds import (
 from outgate.contract.policy import MicrosoftSettings, PoolAction
 from outgate.mail.message import Lane
 from outgate.policy.decision import Verdict
-from outgate.policy.evidence import MORE, HeaderEvidence
 from outgate.policy.pool_rule import judge_rule, pool_of
 from outgate.policy.pools import Pool
-from outgate.policy.proof import Proof
+from outgate.policy.proof import MORE, HeaderEvidence, Proof
 from outgate.policy.reasons import Reason
 from outgate.policy.snapshot import Snapshot
 

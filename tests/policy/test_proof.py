@@ -1,7 +1,6 @@
 """Proof: by default there is nothing."""
 
-from outgate.policy.evidence import NO_HEADER_EVIDENCE
-from outgate.policy.proof import NO_PROOF, Proof
+from outgate.policy.proof import NO_HEADER_EVIDENCE, NO_PROOF, Proof
 
 
 def test_no_proof_is_no_evidence_at_all() -> None:

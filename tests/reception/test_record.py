@@ -4,8 +4,7 @@ from msgspec import structs
 
 from outgate.contract.policy import Provider
 from outgate.mail.evidence import DkimVerdict, Evidence, SignatureResult
-from outgate.policy.evidence import HeaderEvidence
-from outgate.policy.proof import NO_PROOF, Proof
+from outgate.policy.proof import NO_PROOF, HeaderEvidence, Proof
 from outgate.policy.snapshot import Snapshot
 from outgate.reception.record import evidence_of
 

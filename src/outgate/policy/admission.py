@@ -22,11 +22,10 @@ from outgate.policy.from_field import read_from
 from outgate.policy.from_rule import decide_from
 from outgate.policy.header import HeaderFacts
 from outgate.policy.pools import Pool
-from outgate.policy.proof import NO_PROOF, Proof
+from outgate.policy.proof import NO_PROOF, Proof, Shown
 from outgate.policy.reasons import Reason
 from outgate.policy.snapshot import Snapshot, SourceStanding
 from outgate.policy.standing import RecipientDecision, SenderStanding, Settled, is_activating, not_active, only_one
-from outgate.policy.tenant_lock import Shown
 
 __all__ = [
     "OPERATOR",

@@ -10,10 +10,11 @@ from outgate.policy.decision import Decision, Verdict
 from outgate.policy.from_rule import decide_from
 from outgate.policy.pool_rule import judge_rule, pool_of
 from outgate.policy.pools import Pool
+from outgate.policy.proof import Shown
 from outgate.policy.reasons import Reason
 from outgate.policy.snapshot import CustomerView, Snapshot
 from outgate.policy.standing import SenderStanding, Settled, is_activating, not_active, only_one
-from outgate.policy.tenant_lock import Shown, find_customer, judge_tenant
+from outgate.policy.tenant_lock import find_customer, judge_tenant
 
 _NONE: Final = Decision(Verdict.REJECT, Reason.TENANT_UNPROVEN)  # stands beside a customer, never told
 

@@ -9,56 +9,34 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Final
 
-from msgspec import Struct
-
 from outgate.mail.address import AddressError, canonical_domain
 from outgate.mail.evidence import SIGNATURES_MAX, VALUE_MAX, VALUES_MAX
-from outgate.policy.header import NAMES_MAX, TooManyNames, any_fields, is_plain, line_starts, value_end
+from outgate.policy.header import NAMES_MAX, TooManyNames, any_fields, is_plain, value_end
+from outgate.policy.proof import MORE, HeaderEvidence
 
 OCCURRENCES_MAX: Final = 64  # of one name, or SFP values, that are read; with more the name contradicts itself
 FIELD_OCTETS_MAX: Final = 1024  # octets of one value that are read, folds included; a longer one is nobody's
 SFP_MAX: Final = 16  # characters of one SFP value that are kept; the known ones have four
 
-MORE: Final = "..."  # stands last where there was more than is kept; it is nobody's id, domain or way of signing in
-
-
-class HeaderEvidence(Struct, frozen=True):
-    """tenant_ids, originator_orgs, auth_as: the different values of X-MS-Exchange-CrossTenant-Id (lower case),
-    X-OriginatorOrg (canonical where it is a domain) and X-MS-Exchange-CrossTenant-AuthAs (lower case), topmost first,
-    at most `VALUES_MAX`, each cut to `VALUE_MAX` and printable. An empty or unreadable value is one like any other.
-    Where there were more, `MORE` stands last; in all of them if these fields may stand in
-    more than `policy.header.NAMES_MAX` places, for which nobody else shall wait.
-
-    sfp: of X-Forefront-Antispam-Report; where there are several different ones all of them, topmost first, with
-    commas. signatures_on_top: how many DKIM-Signature fields stand above the first Received field. Each server writes
-    its Received line above all that it was given, so that only these can be of the last server or later: what stands
-    below may have been signed at any time, for anybody, and be sent again.
-    """
-
-    tenant_ids: tuple[str, ...] = ()
-    originator_orgs: tuple[str, ...] = ()
-    auth_as: tuple[str, ...] = ()
-    sfp: str = ""
-    signatures_on_top: int = 0
-
-
-NO_HEADER_EVIDENCE: Final = HeaderEvidence()
 _CONTRADICTION: Final = HeaderEvidence((MORE,), (MORE,), (MORE,), MORE)
 
 _ID: Final = b"x-ms-exchange-crosstenant-id"
 _AUTH_AS: Final = b"x-ms-exchange-crosstenant-authas"
 _ORG: Final = b"x-originatororg"
 _REPORT: Final = b"x-forefront-antispam-report"
+_RECEIVED: Final = b"received"
+_SIGNATURE: Final = b"dkim-signature"
 _NAMES: Final = rb"x-(?:ms-exchange-crosstenant-(?:id|authas)|originatororg|forefront-antispam-report)"
 
-_EVIDENCE: Final = (_ID, _ORG, _AUTH_AS, _REPORT)
-_TO_COLON: Final = re.compile(rb"[ \t]*+:")  # RFC 5322 §4.5
-_RECEIVED: Final = re.compile(rb"\nreceived[ \t]*+:")
+# What all readers read alike: each line begins behind an LF. White space before the colon is RFC 5322 §4.5. Signatures
+# count above the first Received field only.
+_PLAIN: Final = re.compile(rb"\n(?=[Xx])(?i:(" + _NAMES + rb")[ \t]*+:)")
+_PLAIN_TOP: Final = re.compile(rb"\n(?=[DdRrXx])(?i:(" + _NAMES + rb"|received|dkim-signature)[ \t]*+:)")
 # Octets that are not printable ASCII may stand before the colon; where a line begins is for `any_fields` to say.
 # Two patterns, since one that begins with a literal is found several times faster than one with a choice.
 _ANY: Final = re.compile(rb"(" + _NAMES + rb")[^!-~]*+:")
 _ANY_RECEIVED: Final = re.compile(rb"(received)[^!-~]*+:")
-_SIGNATURE: Final = re.compile(rb"\r\ndkim-signature[ \t]*+:")
+_STRICT_SIGNATURE: Final = re.compile(rb"\r\ndkim-signature[ \t]*+:")
 
 _SFP: Final = re.compile(rb"sfp:\s*+([^;\s]*+)")
 
@@ -96,37 +74,37 @@ Field = tuple[bytes, int]  # its name in lower case, and where its value begins
 
 
 def _plain_fields(block: bytes) -> tuple[list[Field], int]:
-    """Those that are evidence, and how many signatures stand above the first Received field. What all readers read
-    alike: each line begins behind CR LF. The order between different names does not count. Raises: TooManyNames."""
-    lines = b"\r\n" + block.lower()
+    """Those that are evidence, and how many signatures stand above the first Received field, as far as they count. What
+    all readers read alike: each line begins behind CR LF. Raises: TooManyNames."""
+    lines = b"\n" + block  # so that the first line is found like the others
     fields: list[Field] = []
-    named = 0
-    for name in _EVIDENCE:
-        kept = len(fields) + OCCURRENCES_MAX
-        for start in line_starts(lines, b"\n" + name):
-            named += 1
-            if named > NAMES_MAX:
-                raise TooManyNames
-            colon = _TO_COLON.match(lines, start)
-            if colon is not None:
-                fields.append((name, colon.end() - 2))
-                if len(fields) > kept:  # so many that it contradicts itself
-                    break
-    received = _RECEIVED.search(lines)
-    return fields, _signatures_above(lines, received.start() if received is not None else len(lines))
+    signatures = at = 0
+    for found in _PLAIN_TOP.finditer(lines):
+        name, at = found[1].lower(), found.end()
+        if name == _SIGNATURE:
+            signatures += 1
+        elif name != _RECEIVED:
+            fields.append((name, at - 1))
+        if name == _RECEIVED or signatures == SIGNATURES_MAX or len(fields) > NAMES_MAX:
+            fields += [(more[1].lower(), more.end() - 1) for more in islice(_PLAIN.finditer(lines, at), NAMES_MAX + 1)]
+            break
+    if len(fields) > NAMES_MAX:
+        raise TooManyNames
+    return fields, signatures
 
 
 def _any_fields(block: bytes) -> tuple[list[Field], int]:
-    """As `_plain_fields`, but as any reader might read it. Raises: TooManyNames."""
+    """As `_plain_fields`, but as any reader might read it; the order between different names does not count. Raises:
+    TooManyNames."""
     lower = block.lower()
     fields = [(found[1], found.end()) for found in any_fields(lower, _ANY)]
     received = next((found.end() for found in any_fields(lower, _ANY_RECEIVED)), len(block))
-    return fields, _signatures_above(b"\r\n" + lower, received + 2)
+    return fields, _signatures_above(lower, received)
 
 
-def _signatures_above(lines: bytes, end: int) -> int:
+def _signatures_above(lower: bytes, end: int) -> int:
     """As the verifier of signatures reads: fewer than another reader may see is safe, more would not be."""
-    return sum(1 for _ in islice(_SIGNATURE.finditer(lines, 0, end), SIGNATURES_MAX))
+    return sum(1 for _ in islice(_STRICT_SIGNATURE.finditer(b"\r\n" + lower[:end]), SIGNATURES_MAX))
 
 
 def _value(block: bytes, start: int) -> bytes:

@@ -122,15 +122,6 @@ def any_fields(block: bytes, name: re.Pattern[bytes]) -> Iterator[re.Match[bytes
             yield found
 
 
-def line_starts(lines: bytes, name: bytes) -> Iterator[int]:
-    """Where lines that begin with `name` go on behind it. lines: in lower case, with an LF in front; name: the same."""
-    at = lines.find(name)
-    while at >= 0:
-        at += len(name)
-        yield at
-        at = lines.find(name, at)
-
-
 def value_end(block: bytes, start: int, limit: int) -> int:
     """Where the value that begins at `start` ends, or `limit`: at the first CR LF that no white space follows, RFC 5322
     §2.2.3. Whether some follows is seen only before `limit`: a value of n octets needs a limit of n + 3."""
@@ -146,14 +137,16 @@ def value_end(block: bytes, start: int, limit: int) -> int:
 def _plain_from_fields(block: bytes, lines: bytes) -> list[bytes]:
     """Raises: TooManyNames."""
     values: list[bytes] = []
-    for ordinal, start in enumerate(line_starts(lines, b"\nfrom")):
-        if ordinal == NAMES_MAX:
+    named = 0
+    at = lines.find(b"\nfrom")
+    while at >= 0 and len(values) < FROM_FIELDS_MAX:
+        if named == NAMES_MAX:
             raise TooManyNames
-        colon = _TO_COLON.match(lines, start)
+        named += 1
+        colon = _TO_COLON.match(lines, at + 5)
         if colon is not None:
             values.append(_from_value(block, colon.end() - 1))
-            if len(values) == FROM_FIELDS_MAX:
-                break
+        at = lines.find(b"\nfrom", at + 5)
     return values
 
 

@@ -6,9 +6,8 @@ from typing import Final
 from msgspec import Struct, structs
 
 from outgate.contract.policy import MicrosoftSettings, PoolAction
-from outgate.policy.evidence import MORE
 from outgate.policy.pools import Pool, judge_pool, pool_action, pool_of_name, pool_of_sfp
-from outgate.policy.proof import Proof
+from outgate.policy.proof import MORE, Proof
 from outgate.policy.reasons import Reason
 
 

@@ -22,29 +22,17 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from msgspec import Struct
-
 from outgate.contract.policy import Provider, SignatureRule
-from outgate.mail.address import ReversePath
 from outgate.mail.evidence import DkimVerdict, SignatureResult
 from outgate.policy.cohorts import NAME_SUFFIX, PROVIDER_OF, tenant_ids, tenant_names
 from outgate.policy.decision import Decision, Verdict
-from outgate.policy.proof import Proof
+from outgate.policy.proof import Shown
 from outgate.policy.reasons import Reason
 from outgate.policy.snapshot import CustomerView, Snapshot
 
 _GAPPS_SUFFIX: Final = ".gappssmtp.com"
 _GAPPS: Final = re.compile(r"([a-z0-9-]+)\.[0-9]+\.gappssmtp\.com")
 _INTERNAL: Final = ("internal",)
-
-
-class Shown(Struct, frozen=True):
-    """What a message from `provider` shows of its origin. from_domains: of its one From field, canonical."""
-
-    provider: Provider
-    reverse_path: ReversePath
-    from_domains: tuple[str, ...]
-    proof: Proof
 
 
 def find_customer(snapshot: Snapshot, shown: Shown) -> tuple[str, str]:

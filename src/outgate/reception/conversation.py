@@ -23,13 +23,13 @@ from outgate.mail.message import ContentNeeds, Lane, Message, QueueId
 from outgate.mail.reply import Reply
 from outgate.policy.admission import Settled, decide_recipient, settle, stand_sender
 from outgate.policy.decision import Decision, Verdict
-from outgate.policy.evidence import NO_HEADER_EVIDENCE, read_evidence
+from outgate.policy.evidence import read_evidence
 from outgate.policy.failures import source_key, tenant_key
 from outgate.policy.header import HEADER_MAX, HeaderFacts, read_header
 from outgate.policy.limits import Charge, clock_text, sender_of
 from outgate.policy.networks import is_public
 from outgate.policy.pools import is_microsoft_name, is_unheard_of
-from outgate.policy.proof import NO_PROOF, Proof
+from outgate.policy.proof import NO_HEADER_EVIDENCE, NO_PROOF, Proof
 from outgate.policy.reasons import Reason, reply_for, reply_of
 from outgate.policy.snapshot import SourceClass, SourceStanding
 from outgate.reception.gathering import Gathering
