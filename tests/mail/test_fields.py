@@ -4,16 +4,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outgate.mail.fields import FIELDS_MAX, VALUE_MAX, Fields, decoded, fields_of
+from outgate.mail.fields import FIELDS_MAX, VALUE_MAX, WORDS_MAX, Fields, decoded, fields_of
 
 
 def test_fields_in_their_order_unfolded_and_decoded() -> None:
     head = b"Subject: =?utf-8?q?gr=C3=BC=C3=9Fe?=\r\nX-A :  one\r\n two\r\n\tthree\r\nsubject: again\r\n"
-    assert fields_of(head) == (("subject", "gr\u00fc\u00dfe"), ("x-a", "one two\tthree"), ("subject", "again"))
+    read = (("subject", "gr\u00fc\u00dfe"), ("x-a", "one two\tthree"), ("subject", "again"))
+    assert fields_of(head, {"subject", "x-a", "x-b"}) == read
+    assert fields_of(head, {"x-a"}) == read[1:2]
 
 
 def test_what_is_no_field_is_passed_over() -> None:
-    assert fields_of(b"no colon here\r\nA: b\r\n: nameless\r\nwith space: c\r\n") == (("a", "b"),)
+    assert fields_of(b"no colon here\r\nA: b\r\n: nameless\r\nwith space: c\r\n", {"a", "", "with space", "with"}) == (
+        ("a", "b"),
+    )
 
 
 @pytest.mark.parametrize(
@@ -31,10 +35,18 @@ def test_values_that_cannot_be_decoded_stay_as_they_are(value: bytes, expected: 
 
 
 def test_both_bounds() -> None:
-    assert len(fields_of(b"A: b\r\n" * (FIELDS_MAX + 1))) == FIELDS_MAX
-    assert len(fields_of(b"A: " + b"x" * (VALUE_MAX * 2))[0][1]) <= VALUE_MAX
+    assert len(fields_of(b"A: b\r\n" * (FIELDS_MAX + 1), {"a"})) == FIELDS_MAX
+    assert len(fields_of(b"A: " + b"x" * (VALUE_MAX * 2), {"a"})[0][1]) <= VALUE_MAX
     assert Fields(b"A: b\r\n" * FIELDS_MAX + b"B: c\r\n").first("b") == ""
     assert Fields(b"A: b\r\n" * (FIELDS_MAX - 1) + b"B: c\r\n").first("b") == "c"
+
+
+def test_encoded_words_are_decoded_up_to_a_bound() -> None:
+    word = b"=?utf-8?q?a?="
+    fields = fields_of(b"A:\r\n " + word + b"\r\n" + (b"B: " + word + b"\r\n") * WORDS_MAX, {"b"})
+    assert fields == (("b", "a"),) * WORDS_MAX
+    fields = fields_of((b"A: " + word + b"\r\n") * WORDS_MAX + b"A:\r\n " + word, {"a"})
+    assert fields == (*[("a", "a")] * WORDS_MAX, ("a", word.decode()))
 
 
 def test_a_field_by_its_name() -> None:
@@ -48,10 +60,10 @@ def test_a_field_by_its_name() -> None:
 def test_a_field_by_its_name_is_the_first_of_all(head: bytes) -> None:
     fields = Fields(head)
     for name in ("a", "b", "aa"):
-        assert fields.first(name) == next((value for known, value in fields_of(head) if known == name), "")
+        assert fields.first(name) == next((value for _, value in fields_of(head, {name})), "")
 
 
 @given(st.binary(max_size=300))
 def test_any_octets(octets: bytes) -> None:
-    fields_of(octets)
+    fields_of(octets, {"a", "b"})
     decoded(octets)

@@ -40,6 +40,7 @@ def judge_content(
     may_split: else there is one for all recipients."""
     arrived, policy = proven.arrived, proven.policy
     transaction = arrived.transaction
+    names = _fields_wanted(policy)
     facts = MessageFacts(
         transaction.sender.reverse_path.text,
         tuple([path.text for path in transaction.forward_paths]),
@@ -47,7 +48,7 @@ def judge_content(
         arrived.header.subject,
         transaction.size_octets,
         at,
-        fields_of(arrived.head) if _looks_at_header(policy) else (),
+        fields_of(arrived.head, names) if names else (),
     )
     shares = decide_content(policy, report, facts)
     if not may_split:
@@ -61,11 +62,13 @@ def _judged(decision: ContentDecision, report: ScanReport, places: Sequence[int]
     return Judged(decision, structs.replace(report, action=action, reason=reason), places)
 
 
-def _looks_at_header(policy: ScanPolicy) -> bool:
-    return any(
-        condition.field is Field.HEADER
+def _fields_wanted(policy: ScanPolicy) -> frozenset[str]:
+    """Names, in lower case, of the header fields that a rule looks at."""
+    return frozenset(
+        condition.header.lower()
         for rule in policy.rules
         if rule.is_on
         for section in rule.sections
         for condition in section
+        if condition.field is Field.HEADER
     )
