@@ -59,6 +59,7 @@ REMEDY = "Enter the public address that your mail leaves from."
         ("::/48", f"::/48 is a reserved network. {REMEDY}"),
         ("::ffff:9.9.9.9", f"::ffff:9.9.9.9 is a reserved address. {REMEDY}"),
         ("2002:909:909::1", f"2002:909:909::1 is a reserved address. {REMEDY}"),
+        ("4000::1", f"4000::1 is a reserved address. {REMEDY}"),
         (
             "9.9.8.0/23",
             "9.9.8.0/23 is too wide: at most a /24 is taken. Enter only the addresses that your mail leaves from.",

@@ -40,6 +40,7 @@ _SPECIAL: Final[dict[str, tuple[str, ...]]] = {
 _SPECIAL_NETWORKS: Final = tuple(
     (ip_network(network), kind) for kind, networks in _SPECIAL.items() for network in networks
 )
+_GLOBAL_UNICAST: Final = IPv6Network("2000::/3")  # all that has been given out, RFC 4291 §2.4 and the IANA registry
 
 
 def parse_domain(field: str, text: str) -> str:
@@ -81,7 +82,7 @@ def special_kind(network: IPv4Network | IPv6Network) -> str | None:
     for special, kind in _SPECIAL_NETWORKS:
         if special.version == network.version and special.supernet_of(network):  # type: ignore[arg-type]
             return kind
-    return None
+    return "reserved" if network.version == 6 and not network.overlaps(_GLOBAL_UNICAST) else None
 
 
 def _is_allowed(kind: str, allow_private: bool) -> bool:
