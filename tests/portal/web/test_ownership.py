@@ -76,7 +76,8 @@ def test_private_name_servers_are_not_asked() -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["10.1.2.3", "169.254.169.254", "224.0.0.1", "::1", "ff0e::1", "64:ff9b::a00:1", "2002:a00:1::", "4000::1"]
+    "address",
+    ["10.1.2.3", "169.254.169.254", "224.0.0.1", "::1", "ff0e::1", "64:ff9b::a00:1", "2002:a00:1::", "4000::1"],
 )
 def test_addresses_that_are_not_public_are_not_asked(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     kind = "AAAA" if ":" in address else "A"
