@@ -7,7 +7,7 @@ from tests.support.portal import ACTOR, actions, customer, living_document, newe
 
 from outgate.contract.policy import Outbound, OutboundSource, RelayTls, SenderRelay, SendingDomain
 from outgate.portal.accounts.models import AuditEntry
-from outgate.portal.customers.models import Plan
+from outgate.portal.customers.models import Customer, Plan
 from outgate.portal.customers.services import create_region
 from outgate.portal.errors import Invalid
 from outgate.portal.outbound import services
@@ -134,6 +134,41 @@ def test_what_is_removed_leaves_the_document() -> None:
     assert (document.domains, document.sources, document.sender_relays, document.auto_forwards) == ((), (), (), ())
 
 
+def relay_domains(made: Customer) -> list[str]:
+    return sorted(relay.domain for relay in living_document(made).sender_relays)
+
+
+def test_sender_relay_goes_with_its_domain() -> None:
+    made, other = customer("First"), customer("Other")
+    for each in (made, other):
+        services.add_domain(actor=ACTOR, customer=each, name="a_b.example", include_subdomains=True)
+        services.add_domain(actor=ACTOR, customer=each, name="own.a_b.example")
+        services.add_domain(actor=ACTOR, customer=each, name="a-b.example", include_subdomains=True)
+        for name in ("a_b.example", "mail.a_b.example", "own.a_b.example", "mail.a-b.example"):
+            services.set_sender_relay(actor=ACTOR, customer=each, domain=name, host="relay.example.net")
+
+    gone = services.remove_domain(actor=ACTOR, domain=made.domains.get(name="a_b.example"))
+
+    assert gone == ["a_b.example", "mail.a_b.example"]
+    assert relay_domains(made) == ["mail.a-b.example", "own.a_b.example"]
+    assert len(relay_domains(other)) == 4
+    assert actions()[-3:] == ["domain.removed", "relay.removed", "relay.removed"]
+
+
+def test_sender_relay_of_a_subdomain_goes_when_subdomains_are_left_out() -> None:
+    made = customer()
+    services.add_domain(actor=ACTOR, customer=made, name="example.com", include_subdomains=True)
+    for name in ("example.com", "mail.example.com"):
+        services.set_sender_relay(actor=ACTOR, customer=made, domain=name, host="relay.example.net")
+
+    services.add_domain(actor=ACTOR, customer=made, name="example.com")  # says nothing of subdomains
+    assert relay_domains(made) == ["example.com", "mail.example.com"]
+    services.add_domain(actor=ACTOR, customer=made, name="example.com", include_subdomains=False)
+
+    assert relay_domains(made) == ["example.com"]
+    assert actions()[-2:] == ["domain.changed", "relay.removed"]
+
+
 def test_two_customers_may_share_a_source() -> None:
     made = [customer(name) for name in ("First", "Second")]
 
@@ -161,7 +196,7 @@ def test_sender_relay_is_for_own_domains_and_their_subdomains() -> None:
 
     services.set_sender_relay(actor=ACTOR, customer=made, domain="a.b.wide.example", host="relay.example.net")
     for stranger in ("other.example", "mail.example.com", "xwide.example"):
-        with pytest.raises(Invalid, match=r"is not one of this customer's domains\. Add it"):
+        with pytest.raises(Invalid, match=r"is not one of your domains\. Add it"):
             services.set_sender_relay(actor=ACTOR, customer=made, domain=stranger, host="relay.example.net")
 
 

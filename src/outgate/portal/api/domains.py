@@ -79,7 +79,7 @@ def vouch(request: HttpRequest, customer_id: str, name: DomainName) -> schemas.D
 
 @router.delete("/{slug:customer_id}/domains/{name}", auth=WRITE, response={204: None}, summary="Remove a domain")
 def remove(request: HttpRequest, customer_id: str, name: DomainName) -> Status[None]:
-    """Mail from it is refused as soon as the workers know."""
+    """Mail from it is refused as soon as the workers know. Its sender relay is removed with it."""
     caller, customer = changed_customer(request, customer_id)
     services.remove_domain(actor=caller.actor, domain=_domain(customer, name))
     return Status(204, None)

@@ -9,6 +9,7 @@ from ipaddress import ip_network
 from typing import Final
 
 from django.conf import settings
+from django.db.models import Q
 from django.utils import timezone
 
 from outgate.contract.policy import Outbound, RelayTls
@@ -48,21 +49,36 @@ class DomainNotProven(Exception):
         super().__init__(self.public_message)
 
 
-def add_domain(*, actor: Actor, customer: Customer, name: str, include_subdomains: bool = False) -> SendingDomain:
-    """Claim a domain; it counts for nothing until it is proven. Claimed again, it is changed. Raises: Invalid."""
+def add_domain(
+    *,
+    actor: Actor,
+    customer: Customer,
+    name: str,
+    include_subdomains: bool | None = None,
+    keeps_relays: bool = False,
+) -> SendingDomain:
+    """Claim a domain; it counts for nothing until it is proven. Claimed again, it is changed.
+
+    include_subdomains: None leaves it as it is; a new domain is without. keeps_relays: see `remove_domain`.
+    Raises: Invalid.
+    """
     with changes() as changed:
         name = validation.parse_domain("name", name)
         domain = customer.domains.filter(name=name).first()
         if domain is None:
             _check_room("name", customer.domains.count(), DOMAINS_MAX, "domains")
             challenge = CHALLENGE_PREFIX + secrets.token_hex(CHALLENGE_OCTETS)
-            domain = customer.domains.create(name=name, include_subdomains=include_subdomains, challenge=challenge)
-            audit.record(actor, "domain.added", _name(customer, name), include_subdomains=include_subdomains)
-        elif domain.include_subdomains != include_subdomains:
+            domain = customer.domains.create(
+                name=name, include_subdomains=bool(include_subdomains), challenge=challenge
+            )
+            audit.record(actor, "domain.added", _name(customer, name), include_subdomains=domain.include_subdomains)
+        elif include_subdomains is not None and domain.include_subdomains != include_subdomains:
             domain.include_subdomains = include_subdomains
             domain.save(update_fields=["include_subdomains"])
             write_customer(changed, customer)
             audit.record(actor, "domain.changed", _name(customer, name), include_subdomains=include_subdomains)
+            if not keeps_relays:
+                _remove_relays_without_domain(actor, customer, name)
         return domain
 
 
@@ -119,11 +135,26 @@ def withdraw_proof(*, actor: Actor, domain: SendingDomain) -> None:
         audit.record(actor, "domain.withdrawn", _name(domain.customer, domain.name))
 
 
-def remove_domain(*, actor: Actor, domain: SendingDomain) -> None:
+def remove_domain(*, actor: Actor, domain: SendingDomain, keeps_relays: bool = False) -> list[str]:
+    """Returns the sending domains whose sender relays went with it: no other domain of the customer's is above them.
+
+    keeps_relays: whoever asks sets the relays himself in the same transaction, when all domains are as they shall be.
+    """
     with changes() as changed:
-        audit.record(actor, "domain.removed", _name(domain.customer, domain.name))
-        write_customer(changed, domain.customer)
+        customer, name = domain.customer, domain.name
+        audit.record(actor, "domain.removed", _name(customer, name))
+        write_customer(changed, customer)
         domain.delete()
+        return [] if keeps_relays else _remove_relays_without_domain(actor, customer, name)
+
+
+def _remove_relays_without_domain(actor: Actor, customer: Customer, name: str) -> list[str]:
+    """Of `name` and what is below it. They would serve no mail, and a text of the customer with them is refused."""
+    below = customer.sender_relays.filter(Q(domain=name) | Q(domain__endswith=f".{name}")).order_by("domain")
+    stranded = [relay for relay in below if not _is_own(customer, relay.domain)]
+    for relay in stranded:
+        remove_sender_relay(actor=actor, relay=relay)
+    return [relay.domain for relay in stranded]
 
 
 def add_source(*, actor: Actor, customer: Customer, network: str, label: str = "") -> OutboundSource:
@@ -185,7 +216,8 @@ def set_sender_relay(
     is stored for this login and host. Raises: Invalid."""
     with changes() as changed:
         domain = validation.parse_domain("domain", domain)
-        _check_is_own(customer, domain)
+        if not _is_own(customer, domain):
+            raise Invalid("domain", f"{domain} is not one of your domains. Add it to the domains first.")
         host = validation.parse_relay_host("host", host, allow_private=settings.ALLOW_PRIVATE_ADDRESSES)
         port = validation.parse_port("port", port)
         if Region.objects.filter(smarthost=host).exists():
@@ -207,16 +239,15 @@ def set_sender_relay(
         return relay
 
 
-def _check_is_own(customer: Customer, domain: str) -> None:
+def _is_own(customer: Customer, domain: str) -> bool:
+    """Is it one of the customer's domains, proven or not, or below one that includes its subdomains?"""
     _, _, parent = domain.partition(".")
     parents = [domain]
     while parent:
         parents.append(parent)
         _, _, parent = parent.partition(".")
-    for name, include_subdomains in customer.domains.filter(name__in=parents).values_list("name", "include_subdomains"):
-        if name == domain or include_subdomains:
-            return
-    raise Invalid("domain", f"{domain} is not one of this customer's domains. Add it to the domains first.")
+    rows = customer.domains.filter(name__in=parents).values_list("name", "include_subdomains")
+    return any(name == domain or include_subdomains for name, include_subdomains in rows)
 
 
 def remove_sender_relay(*, actor: Actor, relay: SenderRelay) -> None:

@@ -1,5 +1,6 @@
 """What the plain parts of the page show: rows of the customer's."""
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from django.utils import timezone
@@ -29,8 +30,18 @@ def status(_request: CallerRequest, customer: Customer) -> dict[str, Any]:
 def domains(request: CallerRequest, customer: Customer) -> dict[str, Any]:
     return {
         "domains": list(customer.domains.order_by("name")),
+        "with_relays": _with_parents(customer.sender_relays.values_list("domain", flat=True)),
         "may_vouch": request.caller.role is Role.OPERATOR,
     }
+
+
+def _with_parents(names: Iterable[str]) -> set[str]:
+    found = set()
+    for name in names:
+        while name:
+            found.add(name)
+            _, _, name = name.partition(".")
+    return found
 
 
 def sources(_request: CallerRequest, customer: Customer) -> dict[str, Any]:

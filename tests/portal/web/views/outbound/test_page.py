@@ -54,7 +54,7 @@ def test_without_a_worker_the_page_says_so(alpha: Any) -> None:
         ("sources/", {"network": "9.0.0.0/8"}, "source-network", "too wide"),
         ("domains/", {"name": "not a domain"}, "domain-name", "Enter a name such as example.com"),
         ("relays/", {"domain": "x.example", "host": "relay.example.com", "port": "25", "tls": "required"},
-         "relay-domain", "is not one of this customer"),
+         "relay-domain", "is not one of your domains"),
         ("relays/", {"domain": "x.example", "host": "h", "port": "x", "tls": "required"}, "relay-port", "not a number"),
         ("relays/", {"domain": "x.example", "host": "h", "port": "1", "tls": "never"}, "relay-tls", "Choose one"),
         ("forwards/", {"address": "nobody"}, "forward-address", "nobody"),
@@ -94,6 +94,20 @@ def test_all_parts_are_added_shown_and_removed(alpha: Any, people: People) -> No
     ):
         assert alpha.post(f"{PAGE}{kind}/{rows.get().pk}/remove/").status_code == 302
         assert not rows.exists()
+
+
+def test_domain_takes_its_sender_relay_along_and_says_so(alpha: Any, people: People) -> None:
+    outbound.add_domain(actor=ACTOR, customer=people.alpha, name="other.example")
+    domain = outbound.add_domain(actor=ACTOR, customer=people.alpha, name="alpha.example", include_subdomains=True)
+    outbound.set_sender_relay(actor=ACTOR, customer=people.alpha, domain="m.alpha.example", host="relay.example.com")
+    page = alpha.get(PAGE).content.decode()
+    assert "Remove alpha.example? Mail from it is refused then, and its sender relay is removed too." in page
+    assert "Remove other.example? Mail from it is refused then." in page
+
+    page = alpha.post(f"{PAGE}domains/{domain.pk}/remove/", follow=True).content.decode()
+
+    assert "alpha.example was removed. So was the sender relay of m.alpha.example" in page
+    assert not people.alpha.sender_relays.exists()
 
 
 def test_plan_without_outbound_says_why_and_shows_no_dead_switch(alpha: Any, people: People) -> None:

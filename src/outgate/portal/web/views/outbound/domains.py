@@ -65,5 +65,6 @@ def vouch(request: CallerRequest, customer: Customer, pk: int) -> HttpResponse:
 @of_customer
 def remove_domain(request: CallerRequest, customer: Customer, pk: int) -> HttpResponse:
     domain = part_of(customer, SendingDomain.objects.all(), pk=pk)
-    services.remove_domain(actor=request.caller.actor, domain=domain)
-    return done(request, customer, "domains", f"{domain.name} was removed.")
+    relays = services.remove_domain(actor=request.caller.actor, domain=domain)
+    also = f" So was the sender relay of {', '.join(relays)}: it would serve no mail any more." if relays else ""
+    return done(request, customer, "domains", f"{domain.name} was removed.{also}")
