@@ -15,10 +15,11 @@ from django.utils import timezone
 from outgate.contract.policy import Outbound, RelayTls
 from outgate.portal.accounts import alarms, audit
 from outgate.portal.accounts.audit import Actor
-from outgate.portal.customers.models import Customer, Plan, Region
+from outgate.portal.customers.models import Customer, MailPlatform, Plan, Region
 from outgate.portal.errors import Invalid
 from outgate.portal.feed.changes import changes
 from outgate.portal.outbound import validation
+from outgate.portal.outbound.cloud_validation import NAME_SUFFIX
 from outgate.portal.outbound.documents import write_customer
 from outgate.portal.outbound.models import (
     LABEL_MAX,
@@ -66,6 +67,7 @@ def add_domain(
         name = validation.parse_domain("name", name)
         domain = customer.domains.filter(name=name).first()
         if domain is None:
+            _check_is_no_tenants(customer, name)
             _check_room("name", customer.domains.count(), DOMAINS_MAX, "domains")
             challenge = CHALLENGE_PREFIX + secrets.token_hex(CHALLENGE_OCTETS)
             domain = customer.domains.create(
@@ -80,6 +82,19 @@ def add_domain(
             if not keeps_relays:
                 _remove_relays_without_domain(actor, customer, name)
         return domain
+
+
+def _check_is_no_tenants(customer: Customer, name: str) -> None:
+    """There it counts at once, for mail from Microsoft; as a domain it would wait for a proof that few can publish."""
+    if not f".{name}".endswith(NAME_SUFFIX):
+        return
+    is_there = customer.mail_platform == MailPlatform.MICROSOFT_365 or customer.microsoft_tenants.exists()
+    first = "Enter it" if is_there else f"Choose the mail platform {MailPlatform.MICROSOFT_365.label}, then enter it"
+    raise Invalid(
+        "name",
+        f"{name} is the name of a tenant at Microsoft. {first} under Tenant lock, as First name of the tenant; it "
+        "needs no record in DNS.",
+    )
 
 
 def verify_domain(*, actor: Actor, domain: SendingDomain, txt_records: Set[str]) -> None:
@@ -177,8 +192,8 @@ def add_source(*, actor: Actor, customer: Customer, network: str, label: str = "
 
 
 _PROVIDERS: Final = {
-    "microsoft": ("Microsoft 365", "microsoft-365", "and confirm the customer's tenant"),
-    "google": ("Google Workspace", "google-workspace", "and prove the customer's domains"),
+    "microsoft": (MailPlatform.MICROSOFT_365, "confirm your tenant"),
+    "google": (MailPlatform.GOOGLE, "prove your domains"),
 }
 
 
@@ -186,11 +201,11 @@ def _check_is_no_providers(network: str) -> None:
     """All customers of a cloud send from its ranges: as a source these would prove nothing."""
     provider = provider_of(ip_network(network))
     if provider:
-        name, platform, then = _PROVIDERS[provider]
+        platform, then = _PROVIDERS[provider]
         raise Invalid(
             "network",
-            f"{network} is of {name}, and all of its customers send from there. No source is needed for it: choose "
-            f"the mail platform {platform} {then}.",
+            f"{network} is of {platform.label}, and all of its customers send from there. No source is needed for it: "
+            f"choose the mail platform {platform.label}, and {then}.",
         )
 
 

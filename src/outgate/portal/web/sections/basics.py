@@ -10,6 +10,7 @@ from outgate.portal.accounts.models import Role
 from outgate.portal.customers.models import Customer, MailPlatform
 from outgate.portal.outbound.activation import activation_of
 from outgate.portal.web.request import CallerRequest
+from outgate.portal.web.sections.clouds import is_microsoft
 
 RELAY_TLS: Final = (
     (RelayTls.OPPORTUNISTIC.value, "If the host offers it"),
@@ -31,6 +32,7 @@ def domains(request: CallerRequest, customer: Customer) -> dict[str, Any]:
     return {
         "domains": list(customer.domains.order_by("name")),
         "with_relays": _with_parents(customer.sender_relays.values_list("domain", flat=True)),
+        "has_tenant_lock": is_microsoft(customer),
         "may_vouch": request.caller.role is Role.OPERATOR,
     }
 
