@@ -139,6 +139,9 @@ def test_switching_on_shows_how_far_it_has_come(alpha: Api, people: People, monk
 def test_source_is_added_and_removed(alpha: Api) -> None:
     answer = alpha.send("POST", "/customers/alpha/outbound/sources", {"network": "9.9.9.9", "label": "office"})
     assert (answer.status_code, answer.json()) == (201, {"network": "9.9.9.9/32", "label": "office"})
+    for wanted, label in (({}, "office"), ({"label": "home"}, "home"), ({"label": ""}, "")):
+        answer = alpha.send("POST", "/customers/alpha/outbound/sources", {"network": "9.9.9.9", **wanted})
+        assert answer.json()["label"] == label
     assert alpha.get("/customers/alpha/outbound").json()["sources"] == [answer.json()]
     path = "/customers/alpha/outbound/sources?network=9.9.9.9/32"
     assert alpha.send("DELETE", path).status_code == 204

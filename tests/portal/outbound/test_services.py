@@ -7,7 +7,7 @@ from tests.support.portal import ACTOR, actions, customer, living_document, newe
 
 from outgate.contract.policy import Outbound, OutboundSource, RelayTls, SenderRelay, SendingDomain
 from outgate.portal.accounts.models import AuditEntry
-from outgate.portal.customers.models import Customer, Plan
+from outgate.portal.customers.models import Customer, MailPlatform, Plan
 from outgate.portal.customers.services import create_region
 from outgate.portal.errors import Invalid
 from outgate.portal.outbound import services
@@ -176,6 +176,31 @@ def test_two_customers_may_share_a_source() -> None:
         services.add_source(actor=ACTOR, customer=each, network="9.9.9.9")
 
     assert all(living_document(each).sources == (OutboundSource("9.9.9.9/32"),) for each in made)
+
+
+def test_source_declared_again_keeps_its_label_unless_another_is_given() -> None:
+    made = customer()
+    services.add_source(actor=ACTOR, customer=made, network="9.9.9.9", label="Wien")
+
+    assert services.add_source(actor=ACTOR, customer=made, network="9.9.9.9").label == "Wien"
+    assert services.add_source(actor=ACTOR, customer=made, network="9.9.9.9", label="Graz").label == "Graz"
+    assert services.add_source(actor=ACTOR, customer=made, network="9.9.9.9", label="").label == ""
+    assert actions()[-3:] == ["source.added", "source.changed", "source.changed"]
+
+
+@pytest.mark.parametrize("name", ["Contoso.onmicrosoft.com.", "contoso.mail.onmicrosoft.com", "onmicrosoft.com"])
+def test_tenants_name_is_no_domain(name: str) -> None:
+    made = customer()
+    with pytest.raises(Invalid, match=r"Choose the mail platform Microsoft 365, then enter it under Tenant lock, as"):
+        services.add_domain(actor=ACTOR, customer=made, name=name)
+    made.mail_platform = MailPlatform.MICROSOFT_365
+    made.save()
+
+    with pytest.raises(Invalid, match=r"\. Enter it under Tenant lock, as First name of the tenant") as caught:
+        services.add_domain(actor=ACTOR, customer=made, name=name)
+
+    assert caught.value.field == "name"
+    services.add_domain(actor=ACTOR, customer=made, name="notonmicrosoft.com")
 
 
 def test_laboratory_setting_lets_private_sources_in(settings: Any) -> None:

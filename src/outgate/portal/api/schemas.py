@@ -87,7 +87,10 @@ class PlatformIn(In):
 
 class DomainIn(In):
     name: str = Field(min_length=1, max_length=HOST_MAX, examples=["example.com"])
-    include_subdomains: bool = Field(False, description="May it send from all domains below this one too?")
+    include_subdomains: bool | None = Field(
+        None,
+        description="May it send from all domains below this one too? null: as it is; a new one is without",
+    )
 
 
 class DomainOut(Schema):
@@ -107,7 +110,9 @@ class DomainPage(Schema):
 
 class SourceIn(In):
     network: str = Field(max_length=64, description="IPv4 or IPv6 address or network", examples=["203.0.113.7"])
-    label: str = Field("", max_length=LABEL_MAX, examples=["Office"])
+    label: str | None = Field(
+        None, max_length=LABEL_MAX, description="null: as it is; a new one is without", examples=["Office"]
+    )
 
 
 class SourceOut(Schema):

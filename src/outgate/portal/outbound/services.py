@@ -172,18 +172,20 @@ def _remove_relays_without_domain(actor: Actor, customer: Customer, name: str) -
     return [relay.domain for relay in stranded]
 
 
-def add_source(*, actor: Actor, customer: Customer, network: str, label: str = "") -> OutboundSource:
-    """Declare where the customer's mail comes from. Declared again, it gets the new label. Raises: Invalid."""
+def add_source(*, actor: Actor, customer: Customer, network: str, label: str | None = None) -> OutboundSource:
+    """Declare where the customer's mail comes from. Declared again, it gets the new label; None leaves the one that it
+    has. Raises: Invalid."""
     with changes() as changed:
         network = validation.parse_source("network", network, allow_private=settings.ALLOW_PRIVATE_ADDRESSES)
-        label = validation.parse_text("label", label, LABEL_MAX, may_be_empty=True)
+        if label is not None:
+            label = validation.parse_text("label", label, LABEL_MAX, may_be_empty=True)
         source = customer.sources.filter(network=network).first()
         if source is None:
             _check_is_no_providers(network)
             _check_room("network", customer.sources.count(), SOURCES_MAX, "outbound sources")
-            source = customer.sources.create(network=network, label=label)
-            audit.record(actor, "source.added", _name(customer, network), label=label)
-        elif source.label != label:
+            source = customer.sources.create(network=network, label=label or "")
+            audit.record(actor, "source.added", _name(customer, network), label=source.label)
+        elif label is not None and source.label != label:
             source.label = label
             source.save(update_fields=["label"])
             audit.record(actor, "source.changed", _name(customer, network), label=label)

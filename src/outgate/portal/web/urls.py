@@ -67,6 +67,7 @@ _customer = [
     path("outbound/domains/", domains.add_domain, name="add-domain"),
     path("outbound/domains/<int:pk>/verify/", domains.verify_domain, name="verify-domain"),
     path("outbound/domains/<int:pk>/vouch/", domains.vouch, name="vouch"),
+    path("outbound/domains/<int:pk>/subdomains/", domains.set_subdomains, name="set-subdomains"),
     path("outbound/domains/<int:pk>/remove/", domains.remove_domain, name="remove-domain"),
     path("outbound/domains/<int:pk>/spf/", spf.check, name="check-spf"),
     path("outbound/tenant/", clouds.confirm_tenant, name="confirm-tenant"),

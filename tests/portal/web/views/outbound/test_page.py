@@ -53,6 +53,7 @@ def test_without_a_worker_the_page_says_so(alpha: Any) -> None:
         ("sources/", {"network": "10.1.2.3"}, "source-network", "10.1.2.3 is a private address. Enter the public"),
         ("sources/", {"network": "9.0.0.0/8"}, "source-network", "too wide"),
         ("domains/", {"name": "not a domain"}, "domain-name", "Enter a name such as example.com"),
+        ("domains/", {"name": "alpha.onmicrosoft.com"}, "domain-name", "enter it under Tenant lock, as First name of"),
         ("relays/", {"domain": "x.example", "host": "relay.example.com", "port": "25", "tls": "required"},
          "relay-domain", "is not one of your domains"),
         ("relays/", {"domain": "x.example", "host": "h", "port": "x", "tls": "required"}, "relay-port", "not a number"),
@@ -108,6 +109,45 @@ def test_domain_takes_its_sender_relay_along_and_says_so(alpha: Any, people: Peo
 
     assert "alpha.example was removed. So was the sender relay of m.alpha.example" in page
     assert not people.alpha.sender_relays.exists()
+
+
+def said(client: Any, path: str, form: dict[str, str]) -> str:
+    """What the page says has been done."""
+    answer = client.post(PAGE + path, form, follow=True)
+    return " ".join(str(each) for each in answer.context["messages"])
+
+
+def test_what_was_there_already_stays_and_is_called_so(alpha: Any, people: People) -> None:
+    source = {"network": "9.9.9.9", "label": "Office"}
+    assert "9.9.9.9/32 was added." in said(alpha, "sources/", source)
+    assert "9.9.9.9/32 was there already, and stays as it is." in said(alpha, "sources/", {"network": "9.9.9.9"})
+    assert people.alpha.sources.get().label == "Office"
+    assert "9.9.9.9/32 was there already. Its label is Home now." in said(alpha, "sources/", source | {"label": "Home"})
+
+    domain = {"name": "alpha.example"}
+    assert "alpha.example was added." in said(alpha, "domains/", domain | {"include_subdomains": "on"})
+    assert "was there already. It is listed with all its subdomains." in said(alpha, "domains/", domain)
+    assert people.alpha.domains.get().include_subdomains
+    forward = {"address": "a@archive.example.com"}
+    assert "a@archive.example.com was added." in said(alpha, "forwards/", forward)
+    assert "a@archive.example.com was there already." in said(alpha, "forwards/", forward)
+
+
+def test_subdomains_are_left_out_and_taken_in(alpha: Any, people: People) -> None:
+    domain = outbound.add_domain(actor=ACTOR, customer=people.alpha, name="alpha.example", include_subdomains=True)
+    path = f"domains/{domain.pk}/subdomains/"
+
+    assert "alpha.example is listed without its subdomains" in said(alpha, path, {})
+    assert not people.alpha.domains.get().include_subdomains
+    assert "alpha.example is listed with all its subdomains" in said(alpha, path, {"include_subdomains": "on"})
+    assert people.alpha.domains.get().include_subdomains
+
+
+def test_onmicrosoft_name_is_asked_for_under_tenant_lock_alone(alpha: Any, people: People) -> None:
+    hint = '<span class="mono">onmicrosoft.com</span> name of your tenant is entered under <a href="#tenant">'
+    assert hint not in alpha.get(PAGE).content.decode()
+    alpha.post(f"{PAGE}platform/", {"mail_platform": "microsoft-365"})
+    assert hint in alpha.get(PAGE).content.decode()
 
 
 def test_plan_without_outbound_says_why_and_shows_no_dead_switch(alpha: Any, people: People) -> None:

@@ -13,17 +13,21 @@ from outgate.portal.outbound.models import SendingDomain
 from outgate.portal.web.forms import Form
 from outgate.portal.web.ownership import DomainQuestion, NoAnswer, txt_records
 from outgate.portal.web.request import CallerRequest, of_customer
-from outgate.portal.web.views.outbound.page import done, form_view, page
+from outgate.portal.web.views.outbound.page import done, form_view, newest, page
 
 
 def _add_domain(request: CallerRequest, customer: Customer, form: Form) -> tuple[str, str]:
+    before = newest(customer.domains)
     domain = services.add_domain(
         actor=request.caller.actor,
         customer=customer,
         name=form.text("name"),
-        include_subdomains=form.is_checked("include_subdomains"),
+        include_subdomains=form.is_checked("include_subdomains") or None,
     )
-    return "domains", f"{domain.name} was added. Publish its TXT record to prove that it is yours."
+    if domain.pk > before:
+        return "domains", f"{domain.name} was added. Publish its TXT record to prove that it is yours."
+    which = "with all its subdomains" if domain.include_subdomains else "without its subdomains"
+    return "domains", f"{domain.name} was there already. It is listed {which}."
 
 
 add_domain = form_view("domain", _add_domain)
@@ -59,6 +63,17 @@ def vouch(request: CallerRequest, customer: Customer, pk: int) -> HttpResponse:
         services.vouch_for_domain(actor=request.caller.actor, domain=domain)
         return done(request, customer, "domains", f"{domain.name} counts as proven, by your word.")
     return page(request, customer, form)
+
+
+@require_POST
+@of_customer
+def set_subdomains(request: CallerRequest, customer: Customer, pk: int) -> HttpResponse:
+    """With all its subdomains, or without."""
+    domain = part_of(customer, SendingDomain.objects.all(), pk=pk)
+    wanted = Form.of(request).is_checked("include_subdomains")
+    services.add_domain(actor=request.caller.actor, customer=customer, name=domain.name, include_subdomains=wanted)
+    which = "with all its subdomains" if wanted else "without its subdomains: mail from these is refused"
+    return done(request, customer, "domains", f"{domain.name} is listed {which}.")
 
 
 @require_POST

@@ -12,7 +12,7 @@ from outgate.portal.outbound import services
 from outgate.portal.outbound.models import OutboundSource
 from outgate.portal.web.forms import Form
 from outgate.portal.web.request import CallerRequest, of_customer
-from outgate.portal.web.views.outbound.page import done, form_view
+from outgate.portal.web.views.outbound.page import done, form_view, newest
 
 
 def _switch(request: CallerRequest, customer: Customer, form: Form) -> tuple[str, str]:
@@ -40,10 +40,15 @@ def _platform(request: CallerRequest, customer: Customer, form: Form) -> tuple[s
 
 
 def _add_source(request: CallerRequest, customer: Customer, form: Form) -> tuple[str, str]:
+    before, label = newest(customer.sources), form.text("label")
     source = services.add_source(
-        actor=request.caller.actor, customer=customer, network=form.text("network"), label=form.text("label")
+        actor=request.caller.actor, customer=customer, network=form.text("network"), label=label or None
     )
-    return "sources", f"{source.network} was added."
+    if source.pk > before:
+        return "sources", f"{source.network} was added."
+    if label:
+        return "sources", f"{source.network} was there already. Its label is {source.label} now."
+    return "sources", f"{source.network} was there already, and stays as it is."
 
 
 switch = form_view("switch", _switch)

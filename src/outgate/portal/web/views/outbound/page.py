@@ -1,8 +1,10 @@
 """The page itself, and what the views of its forms share."""
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from django.contrib import messages
+from django.db.models import Manager, Max, Model
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -15,6 +17,7 @@ from outgate.portal.web import sections
 from outgate.portal.web.forms import Form
 from outgate.portal.web.request import CallerRequest, of_customer
 
+ModelT = TypeVar("ModelT", bound=Model)
 Work = Callable[[CallerRequest, Customer, Form], tuple[str, str]]
 
 
@@ -53,6 +56,11 @@ def done(request: CallerRequest, customer: Customer, anchor: str, text: str) -> 
     """Back to the section `anchor`, which says `text`."""
     messages.success(request, text)
     return HttpResponseRedirect(f"{reverse('outbound', args=[customer.slug])}#{anchor}")
+
+
+def newest(rows: Manager[ModelT]) -> int:
+    """What has a greater primary key afterwards was made since; what has not was there already."""
+    return rows.aggregate(newest=Max("pk"))["newest"] or 0
 
 
 def form_view(name: str, work: Work) -> Callable[..., HttpResponse]:
