@@ -87,9 +87,8 @@ class PlatformIn(In):
 
 class DomainIn(In):
     name: str = Field(min_length=1, max_length=HOST_MAX, examples=["example.com"])
-    include_subdomains: bool | None = Field(
-        None,
-        description="May it send from all domains below this one too? null: as it is; a new one is without",
+    include_subdomains: bool = optional(
+        "May it send from all domains below this one too? Left out, it stays as it is; a new one is without"
     )
 
 
@@ -110,9 +109,7 @@ class DomainPage(Schema):
 
 class SourceIn(In):
     network: str = Field(max_length=64, description="IPv4 or IPv6 address or network", examples=["203.0.113.7"])
-    label: str | None = Field(
-        None, max_length=LABEL_MAX, description="null: as it is; a new one is without", examples=["Office"]
-    )
+    label: str = optional("Left out, it stays as it is", max_length=LABEL_MAX, examples=["Office"])
 
 
 class SourceOut(Schema):
