@@ -12,6 +12,7 @@ from outgate.portal.accounts.models import AuditEntry
 from outgate.portal.customers.models import Customer
 from outgate.portal.outbound import services as outbound
 from outgate.portal.outbound.activation import finish_activations
+from outgate.portal.outbound.missing import Missing
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -134,6 +135,8 @@ def test_switching_on_shows_how_far_it_has_come(alpha: Api, people: People, monk
     told = alpha.get("/customers/alpha/outbound").json()
     assert (told["status"], told["everywhere"]) == ("active", True)
     assert 0 <= told["applied_seconds"] < 60
+    assert [each["code"] for each in told["missing"]] == ["domain", "source"]
+    assert told["missing"][0]["meaning"] == Missing.DOMAIN.meaning
 
 
 def test_source_is_added_and_removed(alpha: Api) -> None:

@@ -147,6 +147,9 @@ def _outbound(customer: Customer) -> schemas.OutboundOut:
         workers=[
             schemas.WorkerOut(name=each.worker, applied=each.revision >= state.revision) for each in state.workers
         ],
+        missing=[
+            schemas.MissingOut(code=each.code, meaning=each.meaning, remedy=each.remedy) for each in state.missing
+        ],
         smarthost=customer.region.smarthost,
         domains=[domain_out(each) for each in customer.domains.order_by("name")],
         sources=[_source(each) for each in customer.sources.order_by("network")],

@@ -14,6 +14,7 @@ from outgate.contract.policy import ForeignFrom, Outbound, RelayTls
 from outgate.portal.accounts.access import NETWORKS_MAX
 from outgate.portal.accounts.models import EMAIL_MAX, NETWORK_MAX, Right, Role
 from outgate.portal.customers.models import HOST_MAX, NAME_MAX, SLUG_MAX, MailPlatform, Plan
+from outgate.portal.outbound.missing import Missing
 from outgate.portal.outbound.models import LABEL_MAX, MAILBOX_MAX
 from outgate.portal.reason_pages import Kind, ReasonActor
 
@@ -147,6 +148,12 @@ class WorkerOut(Schema):
     applied: bool = Field(description="Does it act on the newest settings?")
 
 
+class MissingOut(Schema):
+    code: str = Field(examples=[Missing.SOURCE.code], json_schema_extra={"enum": [each.code for each in Missing]})
+    meaning: str = Field(description="What becomes of mail meanwhile, for people", examples=[Missing.SOURCE.meaning])
+    remedy: str = Field(description="What to do, for people", examples=[Missing.SOURCE.remedy])
+
+
 class OutboundOut(Schema):
     """A customer's outbound settings, and how far they have come."""
 
@@ -158,6 +165,9 @@ class OutboundOut(Schema):
         examples=[0.4],
     )
     workers: list[WorkerOut]
+    missing: list[MissingOut] = Field(
+        description="What has to be done before mail passes, whatever the switch says; mail meets the first one now"
+    )
     smarthost: str = Field(examples=["smarthost.example.org"])
     domains: list[DomainOut]
     sources: list[SourceOut]

@@ -43,6 +43,48 @@ def test_activation_is_shown_as_it_comes(alpha: Any, people: People, monkeypatch
     assert "hx-get" not in part  # nothing is to come: nobody asks again
 
 
+def activation(client: Any) -> str:
+    """The first sentence of the status, and what is to do, when all workers have the newest settings."""
+    beat("n/1", newest())
+    finish_activations(now=timezone.now())
+    beat("n/1", newest())
+    return " ".join(client.get(f"{PAGE}activation/").content.decode().partition("<ol")[0].split())
+
+
+def test_active_does_not_say_that_mail_passes_before_it_does(
+    alpha: Any, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(portal, "NOW", timezone.now())
+    customer = people.alpha
+    outbound.switch_outbound(actor=ACTOR, customer=customer, on=True)
+    assert "it is refused (550) until a domain is proven" in activation(alpha)
+    both = '<a href="#domains">Add a domain</a>, <a href="#sources">Add an outbound source</a>.'
+    assert f"Still to do: {both}" in activation(alpha)
+    outbound.add_domain(actor=ACTOR, customer=customer, name="alpha.example")
+    assert '<a href="#domains">Prove a domain</a>' in activation(alpha)
+    outbound.vouch_for_domain(actor=ACTOR, domain=customer.domains.get())
+    assert "until the address that it comes from is one of your sources" in activation(alpha)
+
+    people.alpha.refresh_from_db()
+    alpha.post(f"{PAGE}platform/", {"mail_platform": "microsoft-365"})
+    assert "waits (451) until your tenant is confirmed" in activation(alpha)
+    assert 'Still to do: <a href="#tenant">Confirm your tenant</a>.' in activation(alpha)
+
+    alpha.post(f"{PAGE}platform/", {"mail_platform": "google-workspace"})
+    assert "Mail from your domains is accepted." in activation(alpha)
+    assert "Still to do" not in activation(alpha)
+    outbound.add_domain(actor=ACTOR, customer=customer, name="more.example")
+    assert "Mail from your proven domains is accepted; 1 more is not proven yet." in activation(alpha)
+
+
+def test_what_is_missing_is_said_while_activating_and_not_while_off(alpha: Any, people: People) -> None:
+    assert "Still to do" not in alpha.get(PAGE).content.decode()
+    outbound.switch_outbound(actor=ACTOR, customer=people.alpha, on=True)
+    page = alpha.get(PAGE).content.decode()
+    assert "Still to do" in page
+    assert "none is refused" not in page
+
+
 def test_without_a_worker_the_page_says_so(alpha: Any) -> None:
     assert "No worker is running" in alpha.get(PAGE).content.decode()
 
