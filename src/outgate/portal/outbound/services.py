@@ -31,6 +31,7 @@ from outgate.portal.outbound.models import (
     SendingDomain,
 )
 from outgate.portal.outbound.selectors import provider_of
+from outgate.portal.spf.services import want
 
 DOMAINS_MAX: Final = 20_000  # a customer; each costs every worker about 300 octets of memory
 SOURCES_MAX: Final = 1_000
@@ -73,6 +74,7 @@ def add_domain(
             domain = customer.domains.create(
                 name=name, include_subdomains=bool(include_subdomains), challenge=challenge
             )
+            want(domain=domain, now=timezone.now())
             audit.record(actor, "domain.added", _name(customer, name), include_subdomains=domain.include_subdomains)
         elif include_subdomains is not None and domain.include_subdomains != include_subdomains:
             domain.include_subdomains = include_subdomains
@@ -133,6 +135,7 @@ def _prove(actor: Actor, domain: SendingDomain, proof: Proof) -> None:
         domain.proof = proof
         domain.verified_at = timezone.now()
         domain.save(update_fields=["proof", "verified_at"])
+        want(domain=domain, now=domain.verified_at)
         write_customer(changed, domain.customer)
         audit.record(actor, "domain.verified", _name(domain.customer, domain.name), proof=proof.value)
 

@@ -70,6 +70,7 @@ _customer = [
     path("outbound/domains/<int:pk>/subdomains/", domains.set_subdomains, name="set-subdomains"),
     path("outbound/domains/<int:pk>/remove/", domains.remove_domain, name="remove-domain"),
     path("outbound/domains/<int:pk>/spf/", spf.check, name="check-spf"),
+    path("outbound/domains/<int:pk>/spf/card/", spf.card, name="spf-card"),
     path("outbound/tenant/", clouds.confirm_tenant, name="confirm-tenant"),
     path("outbound/tenant/look-up/", clouds.look_up_tenant, name="look-up-tenant"),
     path("outbound/tenant/seen/", clouds.seen_tenants, name="seen-tenants"),
