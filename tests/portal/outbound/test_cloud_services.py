@@ -94,7 +94,7 @@ def test_what_is_no_organisations_tenant_is_refused(tenant_id: str, said: str) -
     "name", ["contoso.com", "onmicrosoft.com", ".onmicrosoft.com", "a.b.onmicrosoft.com", "-a.onmicrosoft.com", ""]
 )
 def test_what_is_no_tenants_name_is_refused(name: str) -> None:
-    with pytest.raises(Invalid, match=r"Enter the one that it began with, example\.onmicrosoft\.com"):
+    with pytest.raises(Invalid, match=r"Enter the .* began with, example\.onmicrosoft\.com"):
         cloud_services.add_microsoft_name(actor=ACTOR, customer=customer(), name=name)
 
 
