@@ -7,8 +7,8 @@ from tests.support.portal import ACTOR, actions, customer, living_document, newe
 
 from outgate.contract.policy import Outbound, OutboundSource, RelayTls, SenderRelay, SendingDomain
 from outgate.portal.accounts.models import AuditEntry
-from outgate.portal.customers.models import Customer, MailPlatform, Plan
-from outgate.portal.customers.services import create_region
+from outgate.portal.customers.models import Customer, MailPlatform, Plan, Region
+from outgate.portal.customers.services import change_region, create_region
 from outgate.portal.errors import Invalid
 from outgate.portal.outbound import services
 from outgate.portal.outbound.models import SendingDomain as DomainRow
@@ -232,6 +232,13 @@ def test_sender_relay_that_is_ourselves_is_refused() -> None:
 
     with pytest.raises(Invalid, match="mail would go round in circles"):
         services.set_sender_relay(actor=ACTOR, customer=made, domain="example.com", host="OUT.outgate.example.")
+    ours = Region.objects.get(name="EU")
+    change_region(
+        actor=ACTOR, region=ours, smarthost="", spf_include="", sending_addresses=["9.9.9.25", "2a02:898::25"]
+    )
+    for host in ("9.9.9.25", "[2A02:898:0::25]"):
+        with pytest.raises(Invalid, match="mail would go round in circles"):
+            services.set_sender_relay(actor=ACTOR, customer=made, domain="example.com", host=host)
 
 
 def test_switching_on_is_activating_first_and_off_at_once() -> None:

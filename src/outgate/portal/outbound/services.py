@@ -240,7 +240,7 @@ def set_sender_relay(
             raise Invalid("domain", f"{domain} is not one of your domains. Add it to the domains first.")
         host = validation.parse_relay_host("host", host, allow_private=settings.ALLOW_PRIVATE_ADDRESSES)
         port = validation.parse_port("port", port)
-        if Region.objects.filter(smarthost=host).exists():
+        if any(host in (region.smarthost, *region.sending_addresses) for region in Region.objects.all()):
             raise Invalid("host", f"{host} is this service: mail would go round in circles. Enter the next host.")
         relay = customer.sender_relays.filter(domain=domain).first()
         if relay is None:

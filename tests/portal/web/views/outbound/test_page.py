@@ -94,7 +94,11 @@ def test_without_a_worker_the_page_says_so(alpha: Any) -> None:
     [
         ("sources/", {"network": "10.1.2.3"}, "source-network", "10.1.2.3 is a private address. Enter the public"),
         ("sources/", {"network": "9.0.0.0/8"}, "source-network", "too wide"),
-        ("domains/", {"name": "not a domain"}, "domain-name", "Enter a name such as example.com"),
+        ("domains/", {"name": "not/a/domain"}, "domain-name", "Enter a name such as example.com"),
+        ("domains/", {"name": ""}, "domain-name", "This is empty. Enter a name such as example.com."),
+        ("sources/", {"network": ""}, "source-network", "This is empty. Enter one such as"),
+        ("relays/", {"domain": "", "host": "", "port": "25", "tls": "required"}, "relay-domain", "This is empty."),
+        ("relays/test/", {"domain": "", "host": "", "port": "25", "tls": "required"}, "relay-host", "This is empty."),
         ("domains/", {"name": "alpha.onmicrosoft.com"}, "domain-name", "enter it under Tenant lock, as First name of"),
         ("relays/", {"domain": "x.example", "host": "relay.example.com", "port": "25", "tls": "required"},
          "relay-domain", "is not one of your domains"),
@@ -173,6 +177,28 @@ def test_what_was_there_already_stays_and_is_called_so(alpha: Any, people: Peopl
     forward = {"address": "a@archive.example.com"}
     assert "a@archive.example.com was added." in said(alpha, "forwards/", forward)
     assert "a@archive.example.com was there already." in said(alpha, "forwards/", forward)
+
+
+def test_pasted_lists_are_added_whole_or_not_at_all(alpha: Any, people: People) -> None:
+    domains, sources = people.alpha.domains, people.alpha.sources
+    answer = alpha.post(f"{PAGE}domains/", {"name": "a.example b.example, not_a_domain"})
+    assert answer.status_code == 422
+    assert "&#x27;not_a_domain&#x27; is not a mail domain" in answer.content.decode()
+    assert not domains.exists()
+    assert "1 domain added" not in said(alpha, "domains/", {"name": "a.example"})
+    assert said(alpha, "domains/", {"name": "a.example b.example,c.example"}) == (
+        "2 domains added; 1 more there already."
+    )
+    assert said(alpha, "sources/", {"network": "9.9.9.9 9.9.9.10", "label": "Wien"}) == "2 sources added."
+    assert list(sources.values_list("label", flat=True)) == ["Wien", "Wien"]
+    assert alpha.post(f"{PAGE}sources/", {"network": "9.9.9.11 10.1.2.3"}).status_code == 422
+    assert sources.count() == 2
+
+
+def test_switch_that_stays_as_it_was_says_so(alpha: Any) -> None:
+    assert said(alpha, "switch/", {}) == "Outbound is off, as it was."
+    assert said(alpha, "switch/", {"outbound": "on"}) == "Outbound was switched on."
+    assert said(alpha, "switch/", {"outbound": "on"}) == "Outbound is on, as it was."
 
 
 def test_subdomains_are_left_out_and_taken_in(alpha: Any, people: People) -> None:

@@ -8,22 +8,27 @@ from outgate.portal.accounts.models import Role
 from outgate.portal.accounts.scope import ABSENT, part_of
 from outgate.portal.customers.models import Customer
 from outgate.portal.errors import NotFound
+from outgate.portal.feed.changes import changes
 from outgate.portal.outbound import services
 from outgate.portal.outbound.models import SendingDomain
 from outgate.portal.web.forms import Form
 from outgate.portal.web.ownership import DomainQuestion, NoAnswer, txt_records
 from outgate.portal.web.request import CallerRequest, of_customer
-from outgate.portal.web.views.outbound.page import done, form_view, newest, page
+from outgate.portal.web.views.outbound.page import count_added, done, form_view, newest, page
 
 
 def _add_domain(request: CallerRequest, customer: Customer, form: Form) -> tuple[str, str]:
-    before = newest(customer.domains)
-    domain = services.add_domain(
-        actor=request.caller.actor,
-        customer=customer,
-        name=form.text("name"),
-        include_subdomains=form.is_checked("include_subdomains") or None,
-    )
+    before, include_subdomains = newest(customer.domains), form.is_checked("include_subdomains") or None
+    with changes():  # all or nothing
+        domains = [
+            services.add_domain(
+                actor=request.caller.actor, customer=customer, name=name, include_subdomains=include_subdomains
+            )
+            for name in form.entries("name")
+        ]
+    if len(domains) > 1:
+        return "domains", count_added("domain", domains, before)
+    (domain,) = domains
     if domain.pk > before:
         return "domains", f"{domain.name} was added. Publish its TXT record to prove that it is yours."
     which = "with all its subdomains" if domain.include_subdomains else "without its subdomains"

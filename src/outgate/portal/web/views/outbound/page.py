@@ -1,6 +1,6 @@
 """The page itself, and what the views of its forms share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from django.contrib import messages
@@ -61,6 +61,14 @@ def done(request: CallerRequest, customer: Customer, anchor: str, text: str) -> 
 def newest(rows: Manager[ModelT]) -> int:
     """What has a greater primary key afterwards was made since; what has not was there already."""
     return rows.aggregate(newest=Max("pk"))["newest"] or 0
+
+
+def count_added(noun: str, rows: Sequence[Model], before: int) -> str:
+    """What to say of several that were listed at once. before: `newest` of them until then."""
+    added = sum(row.pk > before for row in rows)
+    there = len(rows) - added
+    plural = "" if added == 1 else "s"
+    return f"{added} {noun}{plural} added" + (f"; {there} more there already." if there else ".")
 
 
 def form_view(name: str, work: Work) -> Callable[..., HttpResponse]:

@@ -52,9 +52,12 @@ add_forward = form_view("forward", _add_forward)
 def test_relay(request: CallerRequest, customer: Customer) -> HttpResponse:
     """Try what was typed, or a relay that is stored, as delivery would. Nothing is changed, no message is sent."""
     form = Form.of(request, "relay")
-    stored = customer.sender_relays.filter(domain=form.text("domain").lower()).first()
     password = form.values.pop("password", "")
     with form.catching():
+        stored = None
+        if form.text("domain"):
+            domain = validation.parse_domain("domain", form.text("domain"))
+            stored = customer.sender_relays.filter(domain=domain).first()
         host = validation.parse_relay_host("host", form.text("host"), allow_private=settings.ALLOW_PRIVATE_ADDRESSES)
         login = form.text("login")
         if stored is not None and not password and (stored.login, stored.host) == (login, host):
