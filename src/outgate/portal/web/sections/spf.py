@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
+from django.conf import settings
 from django.db.models import Case, QuerySet, Value, When
 from django.utils import timezone
 
@@ -75,8 +76,9 @@ class Card:
 
 
 def is_awaited(known: DomainSpf) -> bool:
-    """Has the clerk been told so lately that its answer may come any moment? Where it does not ask, nobody waits on."""
-    return known.wanted_at is not None and timezone.now() - known.wanted_at < AWAITED
+    """Has the clerk been told so lately that its answer may come any moment? If it is away, nobody waits on."""
+    is_told = settings.SITE.spf_recheck and known.wanted_at is not None
+    return is_told and timezone.now() - known.wanted_at < AWAITED
 
 
 def spf(_request: CallerRequest, customer: Customer) -> dict[str, Any]:
@@ -94,6 +96,7 @@ def common(customer: Customer) -> dict[str, Any]:
     """What all cards of a customer show."""
     region = customer.region
     return {
+        "is_looked_at": settings.SITE.spf_recheck,
         "first_record": first_record(customer),
         "include": region.spf_include,
         "missing": texts.missing_of(region.spf_include, region.sending_addresses, region.name),

@@ -216,6 +216,18 @@ def test_page_does_not_wait_on_where_nobody_asks(people: People, domain: Sending
     assert "Check now<span" in section
 
 
+def test_page_promises_nothing_where_the_clerk_does_not_look(
+    people: People, domain: SendingDomain, signed_in: SignedIn, settings: Any
+) -> None:
+    client = signed_in(people.admin)
+    assert "We look at least once a day" in shown(client)
+    settings.SITE = msgspec.structs.replace(settings.SITE, spf_recheck=False)
+    section = shown(client)
+    for text in ("hx-get", "once a day", "looked at daily", "Being looked up"):
+        assert text not in section
+    assert "Check now<span" in section
+
+
 def test_page_does_not_promise_to_try_again_what_is_not_looked_at_daily(
     people: People, domain: SendingDomain, signed_in: SignedIn
 ) -> None:
