@@ -87,7 +87,8 @@ def want(*, domain: SendingDomain, now: datetime) -> None:
 
 def claim_due(*, now: datetime, limit: int) -> list[Claim]:
     """For the clerk: at most `limit` domains, those that somebody waits for and proven ones of customers with outbound
-    whose time has come. Up to half are of the second kind: thousands of new domains put off nobody's daily look."""
+    whose time has come. Each kind has half of the places if it wants them: thousands of new domains put off nobody's
+    daily look."""
     free = SpfState.objects.filter(_free(now))
     wanted = list(free.filter(wanted_at__isnull=False).order_by("wanted_at").values_list("pk", flat=True)[:limit])
     mine = Q(domain__verified_at__isnull=False) & ~Q(domain__customer__outbound=Outbound.OFF.value)

@@ -32,8 +32,13 @@ class Card:
 
     @property
     def is_first(self) -> bool:
-        """Is DNS about to be asked for the first time?"""
-        return self.known.asked_at is None and is_awaited(self.known)
+        """Is DNS asked for the first time, now or in a moment?"""
+        return not self.is_told and is_awaited(self.known)
+
+    @property
+    def is_told(self) -> bool:
+        """Has there been an answer, or why there is none?"""
+        return self.known.report is not None or bool(self.known.trouble)
 
     @property
     def label(self) -> str:
@@ -77,8 +82,9 @@ class Card:
 
 def is_awaited(known: DomainSpf) -> bool:
     """Has the clerk been told so lately that its answer may come any moment? If it is away, nobody waits on."""
-    is_told = settings.SITE.spf_recheck and known.wanted_at is not None
-    return is_told and timezone.now() - known.wanted_at < AWAITED
+    if not settings.SITE.spf_recheck or known.wanted_at is None:
+        return False
+    return timezone.now() - known.wanted_at < AWAITED
 
 
 def spf(_request: CallerRequest, customer: Customer) -> dict[str, Any]:

@@ -197,7 +197,10 @@ def test_new_domain_shows_what_to_publish_at_once_and_the_answer_when_it_comes(
     assert f'hx-get="{card}"' in client.get(card).content.decode()
 
     (claimed,) = claim_due(now=timezone.now(), limit=10)
-    assert f'hx-get="{card}"' in client.get(card).content.decode()  # asked, and not answered yet
+    asked = client.get(card).content.decode()  # and not answered yet
+    assert f'hx-get="{card}"' in asked
+    assert "Being looked up" in asked
+    assert "Check now<span" in asked
     report = Report(domain.name, State.NO_RECORD, to_publish="v=spf1 ~all")
     settle(claimed=claimed, report=report, now=timezone.now(), spread=0, actor=ACTOR)
 
