@@ -30,7 +30,7 @@ from outgate.portal.outbound.models import (
     SenderRelay,
     SendingDomain,
 )
-from outgate.portal.outbound.selectors import provider_of
+from outgate.portal.outbound.selectors import has_tenant_lock, provider_of
 from outgate.portal.spf.services import want
 
 DOMAINS_MAX: Final = 20_000  # a customer; each costs every worker about 300 octets of memory
@@ -90,8 +90,11 @@ def _check_is_no_tenants(customer: Customer, name: str) -> None:
     """There it counts at once, for mail from Microsoft; as a domain it would wait for a proof that few can publish."""
     if not f".{name}".endswith(NAME_SUFFIX):
         return
-    is_there = customer.mail_platform == MailPlatform.MICROSOFT_365 or customer.microsoft_tenants.exists()
-    first = "Enter it" if is_there else f"Choose the mail platform {MailPlatform.MICROSOFT_365.label}, then enter it"
+    first = (
+        "Enter it"
+        if has_tenant_lock(customer)
+        else f"Choose the mail platform {MailPlatform.MICROSOFT_365.label}, then enter it"
+    )
     raise Invalid(
         "name",
         f"{name} is the name of a tenant at Microsoft. {first} under Tenant lock, as First name of the tenant; it "

@@ -9,8 +9,8 @@ from outgate.contract.policy import RelayTls
 from outgate.portal.accounts.models import Role
 from outgate.portal.customers.models import Customer, MailPlatform
 from outgate.portal.outbound.activation import activation_of
+from outgate.portal.outbound.selectors import has_tenant_lock
 from outgate.portal.web.request import CallerRequest
-from outgate.portal.web.sections.clouds import is_microsoft
 
 RELAY_TLS: Final = (
     (RelayTls.OPPORTUNISTIC.value, "If the host offers it"),
@@ -32,7 +32,7 @@ def domains(request: CallerRequest, customer: Customer) -> dict[str, Any]:
     return {
         "domains": list(customer.domains.order_by("name")),
         "with_relays": _with_parents(customer.sender_relays.values_list("domain", flat=True)),
-        "has_tenant_lock": is_microsoft(customer),
+        "has_tenant_lock": has_tenant_lock(customer),
         "may_vouch": request.caller.role is Role.OPERATOR,
     }
 

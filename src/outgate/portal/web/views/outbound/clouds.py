@@ -28,7 +28,7 @@ def _confirm(request: CallerRequest, customer: Customer, form: Form) -> tuple[st
         tenant = cloud_services.confirm_tenant(actor=actor, customer=customer, tenant_id=form.text("tenant_id"))
         for name in form.chosen("name"):
             cloud_services.add_microsoft_name(actor=actor, customer=customer, name=name)
-    return "tenant", f"The tenant {tenant.tenant_id} is confirmed. Its mail passes from now on."
+    return "tenant", f"The tenant {tenant.tenant_id} is confirmed. Its mail in your name counts as yours now."
 
 
 def _remove(request: CallerRequest, customer: Customer, form: Form) -> tuple[str, str]:

@@ -75,10 +75,12 @@ def vouch(request: CallerRequest, customer: Customer, pk: int) -> HttpResponse:
 def set_subdomains(request: CallerRequest, customer: Customer, pk: int) -> HttpResponse:
     """With all its subdomains, or without."""
     domain = part_of(customer, SendingDomain.objects.all(), pk=pk)
-    wanted = Form.of(request).is_checked("include_subdomains")
+    wanted, relays = Form.of(request).is_checked("include_subdomains"), customer.sender_relays.count()
     services.add_domain(actor=request.caller.actor, customer=customer, name=domain.name, include_subdomains=wanted)
-    which = "with all its subdomains" if wanted else "without its subdomains: mail from these is refused"
-    return done(request, customer, "domains", f"{domain.name} is listed {which}.")
+    gone = relays - customer.sender_relays.count()
+    also = f" {gone} sender relay{'' if gone == 1 else 's'} of these went with them." if gone else ""
+    which = "with all its" if wanted else "without its"
+    return done(request, customer, "domains", f"{domain.name} is listed {which} subdomains now.{also}")
 
 
 @require_POST

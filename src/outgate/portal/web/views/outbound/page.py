@@ -65,8 +65,9 @@ def newest(rows: Manager[ModelT]) -> int:
 
 def count_added(noun: str, rows: Sequence[Model], before: int) -> str:
     """What to say of several that were listed at once. before: `newest` of them until then."""
-    added = sum(row.pk > before for row in rows)
-    there = len(rows) - added
+    made = {row.pk for row in rows}  # two spellings are one row
+    added = sum(pk > before for pk in made)
+    there = len(made) - added
     plural = "" if added == 1 else "s"
     return f"{added} {noun}{plural} added" + (f"; {there} more there already." if there else ".")
 
