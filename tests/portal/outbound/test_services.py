@@ -203,6 +203,16 @@ def test_tenants_name_is_no_domain(name: str) -> None:
     services.add_domain(actor=ACTOR, customer=made, name="notonmicrosoft.com")
 
 
+def test_tenants_name_that_is_among_the_domains_goes_on_as_one() -> None:
+    made = customer()
+    made.domains.create(name="contoso.onmicrosoft.com", challenge="of a time when such names were taken")
+
+    domain = services.add_domain(actor=ACTOR, customer=made, name="contoso.onmicrosoft.com", include_subdomains=True)
+    services.vouch_for_domain(actor=ACTOR, domain=domain)
+
+    assert living_document(made).domains == (SendingDomain("contoso.onmicrosoft.com", include_subdomains=True),)
+
+
 def test_laboratory_setting_lets_private_sources_in(settings: Any) -> None:
     made = customer()
     with pytest.raises(Invalid, match=r"10\.1\.2\.3 is a private address"):

@@ -9,6 +9,7 @@ from tests.support.portal import ACTOR, actions, region
 from outgate.portal.accounts.models import User
 from outgate.portal.customers.models import Customer
 from outgate.portal.outbound.models import SendingDomain
+from outgate.portal.web.forms import ENTRIES_MAX
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 MANY = 10_000
@@ -111,6 +112,8 @@ def test_new_customer_comes_with_domains_and_an_administrator(people: People, si
         ({"plan": "gold"}, "plan"),
         ({"mail_platform": ""}, "mail_platform"),
         ({"domains": "good.example\nno domain"}, "domains"),
+        ({"domains": "good.example gamma.onmicrosoft.com"}, "domains"),
+        ({"domains": " ".join(f"d{number}.example" for number in range(ENTRIES_MAX + 1))}, "domains"),
         ({"admin_email": "nobody"}, "admin_email"),
         ({"admin_email": "admin@alpha.example"}, "admin_email"),
     ],
