@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 from tests.support.clerk import Running, running_clerk, worker_of
 from tests.support.dns_server import DnsServer
-from tests.support.portal import region, sending_customer
+from tests.support.portal import ACTOR, customer, region, sending_customer
 from tests.support.spf_zone import GOOD_RECORD, ready, zone
 
 from outgate.app import clerk_spf
 from outgate.app.configuration import Configuration, Delivery, Providers, Spf
 from outgate.contract.wire import Current, Documents
 from outgate.portal.accounts.models import AuditEntry
+from outgate.portal.outbound.services import add_domain
 from outgate.portal.spf.models import SpfState
 from outgate.spf.report import report_on
 
@@ -67,6 +68,18 @@ def test_domains_are_looked_at_and_a_loss_is_told(tmp_path: Path) -> None:
     entry = AuditEntry.objects.get(action="spf.lost")
     assert (entry.actor, entry.object) == ("clerk", "c3/c3.example")
     assert served.asked["c0.example", "TXT"] == 1
+
+
+def test_new_domain_is_looked_at_before_it_is_proven(tmp_path: Path) -> None:
+    ready(region())
+
+    async def scenario(dns: DnsServer) -> None:
+        async with running_clerk(tmp_path, configuration=configuration(dns)) as running:
+            await running.ask(lambda: add_domain(actor=ACTOR, customer=customer("Alpha"), name="alpha.example"))
+            await running.until(good)
+
+    with DnsServer(zone(alpha=[GOOD_RECORD])) as dns:
+        asyncio.run(scenario(dns))
 
 
 def test_dns_that_is_silent_holds_up_neither_the_feed_nor_the_end(tmp_path: Path) -> None:
@@ -123,4 +136,4 @@ def test_switched_off_it_asks_nobody(tmp_path: Path) -> None:
     with DnsServer(served) as dns:
         asyncio.run(scenario(dns))
     assert not served.asked
-    assert not SpfState.objects.exists()
+    assert SpfState.objects.get().asked_at is None

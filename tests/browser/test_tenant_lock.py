@@ -69,7 +69,10 @@ def test_from_waiting_to_confirmed(page: Page, microsoft_site: Site) -> None:
     mail, lock = microsoft_site.mail, page.locator("#tenant")
     page.get_by_role("switch", name="Send mail through Outgate").check()
     page.locator("#status").get_by_role("button", name="Save").click()
-    expect(page.locator("#activation")).to_contain_text("Mail from your domains is accepted.", timeout=10_000)
+    status = page.locator("#activation")
+    expect(status).to_contain_text("Active ", timeout=10_000)
+    expect(status).to_contain_text("waits (451) until your tenant is confirmed. ")
+    expect(status.get_by_role("link", name="Confirm your tenant")).to_be_visible()
     expect(lock).to_contain_text("Mail from Microsoft 365 waits (451) until a tenant is confirmed.")
     expect(lock).to_contain_text("No mail of yours came from Microsoft 365")
 

@@ -19,7 +19,7 @@ from outgate.portal.spf.asking import ask
 from outgate.portal.spf.services import CLAIM_SECONDS, Claim, Settled
 from outgate.spf.report import Report, State, report_on
 
-LOOK_SECONDS: Final = 30.0  # between two looks at what is due, when nothing was
+LOOK_SECONDS: Final = 5.0  # between two looks at what is wanted or due, when nothing was: a person waits
 AT_ONCE: Final = 4  # domains that are asked about at a time
 PACE_SECONDS: Final = 2.0  # for so many at least: 172,800 domains a day for each node
 ASK_SECONDS: Final = CLAIM_SECONDS - 5.0  # for one domain; the claim outlives it

@@ -204,8 +204,8 @@ class Spf(Struct, frozen=True, forbid_unknown_fields=True):
     recheck: Annotated[
         bool,
         Meta(
-            description="Look at the record of every proven domain of customers with outbound at least once a day? "
-            "People can have one looked at also where this is off"
+            description="Look at the record of a domain when it is added and proven, and of every proven domain of "
+            "customers with outbound at least once a day? People can have one looked at also where this is off"
         ),
     ] = True
 

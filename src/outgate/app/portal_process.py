@@ -51,6 +51,7 @@ def site_of(configuration: Configuration) -> Site:
         log=str(configuration.log_path or ""),
         openid_url=configuration.providers.openid_url,
         provider_ca_file=configuration.providers.ca_file,
+        spf_recheck=configuration.spf.recheck,
     )
 
 

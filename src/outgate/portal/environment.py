@@ -48,7 +48,7 @@ class Site(Struct, frozen=True):
     letters may carry links to it. trusted_proxies: networks whose word on the caller's address is taken.
     nameservers: "address" or "address:port"; empty is the system's. log: file; empty is standard output. openid_url,
     provider_ca_file: Microsoft's service that says which tenant a domain is of, and whom to trust for it (empty is the
-    system's).
+    system's). spf_recheck: does the clerk look at SPF records by itself?
     """
 
     url: str = "http://127.0.0.1:8025"
@@ -60,6 +60,7 @@ class Site(Struct, frozen=True):
     log: str = ""
     openid_url: str = "https://login.microsoftonline.com"
     provider_ca_file: str = ""
+    spf_recheck: bool = True
 
     @classmethod
     def read(cls, variables: Mapping[str, str]) -> Self:

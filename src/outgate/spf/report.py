@@ -107,6 +107,11 @@ class Report:
         return self.lookups > LOOKUPS_MAX or self.lookups_proposed > LOOKUPS_MAX
 
 
+def new_record(ours: Ours) -> str:
+    """For a domain that has none; empty if we have no include."""
+    return propose((), _wanted(ours)).record
+
+
 def report_on(domain: str, ours: Ours, *, with_subdomains: bool = False) -> Asking[Report]:
     """Total, and bounded as the checks that it makes. domain: canonical."""
     domain = canonical(domain)
@@ -120,7 +125,7 @@ def report_on(domain: str, ours: Ours, *, with_subdomains: bool = False) -> Aski
     kinds = _kinds(ours.addresses)
     seen = (yield from survey(domain, parsed, kinds)) if parsed is not None else Survey()
     results, outcomes = yield from _results(domain, ours)
-    wanted = Wanted(canonical(ours.include), PLATFORM_INCLUDES.get(ours.platform, ""))
+    wanted = _wanted(ours)
     is_there = answer.status is not Status.NO_NAME  # a record for a name that is none helps nobody
     proposal = propose(records, wanted, frozenset(seen.reached)) if is_there else Proposal()
     proposed, is_good = yield from _proposed(domain, proposal, ours, kinds)
@@ -143,6 +148,10 @@ def report_on(domain: str, ours: Ours, *, with_subdomains: bool = False) -> Aski
         problem=_problem(answer, domain, mistake, outcomes, seen),
         wildcard=(yield from _wildcard(domain)) if with_subdomains else "",
     )
+
+
+def _wanted(ours: Ours) -> Wanted:
+    return Wanted(canonical(ours.include), PLATFORM_INCLUDES.get(ours.platform, ""))
 
 
 def _parsed(records: Sequence[bytes]) -> tuple[Record | None, str]:

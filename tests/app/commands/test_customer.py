@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from django.db import connections
-from tests.support.portal import actions, customer, document, newest, sending_customer
+from tests.support.portal import ACTOR, actions, customer, document, newest, sending_customer
 from typer.testing import Result
 
 from outgate.app.commands import control_plane
@@ -22,6 +22,8 @@ from outgate.portal.customers.models import Customer
 from outgate.portal.feed import services
 from outgate.portal.feed.selectors import documents_since
 from outgate.portal.outbound.activation import finish_activations
+from outgate.portal.outbound.missing import Missing
+from outgate.portal.outbound.services import remove_source
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -230,6 +232,17 @@ def test_status_shows_each_worker(outgate: Callable[..., Result]) -> None:
     told = json.loads(outgate("status", "example", "--json").stdout)
     assert (told["outbound"], told["everywhere"]) == ("activating", False)
     assert [worker["applied"] for worker in told["workers"]] == [True, False]
+    assert told["missing"] == []
+
+
+def test_status_says_what_is_missing(outgate: Callable[..., Result]) -> None:
+    made = sending_customer("Example", "example.com")
+    remove_source(actor=ACTOR, source=made.sources.get())
+
+    assert outgate("status", "example").stdout.splitlines()[1] == (
+        f"{Missing.SOURCE.meaning} Still to do: {Missing.SOURCE.remedy}."
+    )
+    assert json.loads(outgate("status", "example", "--json").stdout)["missing"] == ["source"]
 
 
 @contextmanager

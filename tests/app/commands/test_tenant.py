@@ -79,7 +79,7 @@ def test_what_mail_has_shown_is_shown_as_it_stands(outgate: Callable[..., Result
     said = json.loads(outgate("show", "victim", "--json").stdout)
 
     assert "[red]evil.example" in shown
-    assert "no proven domain of the customer" in shown
+    assert "not one of the proven domains" in shown
     assert "Its mail proposes" not in shown
     assert [each["originator_orgs"] for each in said["sightings"]] == [["[red]evil.example"], [OWN]]
     assert [(each["tenant_id"], each["proposed"]) for each in said["seen_tenants"]] == [(TENANT, False)]

@@ -12,6 +12,7 @@ from outgate.portal.accounts.models import AuditEntry
 from outgate.portal.customers.models import Customer
 from outgate.portal.outbound import services as outbound
 from outgate.portal.outbound.activation import finish_activations
+from outgate.portal.outbound.missing import Missing
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -134,11 +135,16 @@ def test_switching_on_shows_how_far_it_has_come(alpha: Api, people: People, monk
     told = alpha.get("/customers/alpha/outbound").json()
     assert (told["status"], told["everywhere"]) == ("active", True)
     assert 0 <= told["applied_seconds"] < 60
+    assert [each["code"] for each in told["missing"]] == ["domain", "source"]
+    assert told["missing"][0]["meaning"] == Missing.DOMAIN.meaning
 
 
 def test_source_is_added_and_removed(alpha: Api) -> None:
     answer = alpha.send("POST", "/customers/alpha/outbound/sources", {"network": "9.9.9.9", "label": "office"})
     assert (answer.status_code, answer.json()) == (201, {"network": "9.9.9.9/32", "label": "office"})
+    for wanted, label in (({}, "office"), ({"label": "home"}, "home"), ({"label": ""}, "")):
+        answer = alpha.send("POST", "/customers/alpha/outbound/sources", {"network": "9.9.9.9", **wanted})
+        assert answer.json()["label"] == label
     assert alpha.get("/customers/alpha/outbound").json()["sources"] == [answer.json()]
     path = "/customers/alpha/outbound/sources?network=9.9.9.9/32"
     assert alpha.send("DELETE", path).status_code == 204

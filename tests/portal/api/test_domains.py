@@ -23,6 +23,14 @@ def test_domain_is_added_listed_and_removed(alpha: Api) -> None:
     assert alpha.send("DELETE", f"{PATH}/alpha.example").status_code == 404
 
 
+def test_same_name_again_changes_only_what_is_said(alpha: Api) -> None:
+    alpha.send("POST", PATH, {"name": "alpha.example", "include_subdomains": True})
+
+    assert alpha.send("POST", PATH, {"name": "alpha.example"}).json()["include_subdomains"] is True
+    again = alpha.send("POST", PATH, {"name": "alpha.example", "include_subdomains": False})
+    assert again.json()["include_subdomains"] is False
+
+
 def test_list_comes_in_pages(alpha: Api, people: People) -> None:
     for number in range(5):
         outbound.add_domain(actor=ACTOR, customer=people.alpha, name=f"d{number}.example")

@@ -17,6 +17,7 @@ from outgate.contract.policy import (
     GoogleSettings,
     Limit,
     LimitScope,
+    Login,
     MicrosoftSettings,
     Outbound,
     Platform,
@@ -114,6 +115,17 @@ def test_what_is_no_longer_in_the_text_is_gone() -> None:
     assert made.domains.count() == 0
 
 
+def test_sender_relay_keeps_its_password_when_another_domain_comes_above_it() -> None:
+    login = '\nhost = "relay.example.net"\nlogin = "ann"'
+    relay = TEXT.replace('\nhost = "relay.example.net"', login)
+    made = apply(relay + '\npassword = "s3cret!"')
+
+    apply(relay.replace('"Example.com"\ninclude_subdomains = true', '"mail.example.com"'))
+
+    [written] = living_document(made).sender_relays
+    assert (written.domain, written.login) == ("mail.example.com", Login("ann", "s3cret!"))
+
+
 def test_text_applied_twice_changes_nothing() -> None:
     apply(TEXT)
     before = newest(), actions()
@@ -170,7 +182,7 @@ def test_every_problem_is_told_with_its_path_and_nothing_is_done() -> None:
         "domains[1].name: taken.example is another customer's already. Ask the operator if it is yours.",
         "sources[1].network: 10.1.2.3 is a private address. Enter the public address that your mail leaves from.",
         "sources[2].network: 9.9.9.9/32 is listed already at sources[0]. Remove one of the two.",
-        "sender_relays[0].domain: foreign.example is not one of this customer's domains. Add it to the domains first.",
+        "sender_relays[0].domain: foreign.example is not one of your domains. Add it to the domains first.",
         "auto_forwards[1]: 'nobody' is not a mailbox: write it as local-part@domain.",
         "auto_forwards[2]: a@b.example is listed already at auto_forwards[0]. Remove one of the two.",
         "outbound: The plan 365 has no outbound. Choose Gateway or Unified first.",

@@ -13,6 +13,7 @@ from outgate.portal.feed.models import PolicyDocument
 from outgate.portal.feed.services import record_heartbeat
 from outgate.portal.outbound import services
 from outgate.portal.outbound.activation import activation_of, finish_activations
+from outgate.portal.outbound.missing import Missing
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -31,6 +32,16 @@ def test_customer_is_active_when_every_live_worker_has_acknowledged() -> None:
 
     assert living_document(made).outbound is Outbound.ACTIVE
     assert actions()[-1] == "outbound.active"
+
+
+def test_activation_says_what_is_missing_and_unproven() -> None:
+    made = sending_customer("Example", "example.com")
+    services.add_domain(actor=ACTOR, customer=made, name="more.example")
+    assert (activation_of(made, NOW).missing, activation_of(made, NOW).unproven) == ((), 1)
+
+    services.remove_source(actor=ACTOR, source=made.sources.get())
+
+    assert activation_of(made, NOW).missing == (Missing.SOURCE,)
 
 
 def test_nobody_is_active_while_no_worker_lives() -> None:

@@ -94,7 +94,7 @@ def test_what_is_no_organisations_tenant_is_refused(tenant_id: str, said: str) -
     "name", ["contoso.com", "onmicrosoft.com", ".onmicrosoft.com", "a.b.onmicrosoft.com", "-a.onmicrosoft.com", ""]
 )
 def test_what_is_no_tenants_name_is_refused(name: str) -> None:
-    with pytest.raises(Invalid, match=r"Enter the one that it began with, example\.onmicrosoft\.com"):
+    with pytest.raises(Invalid, match=r"Enter the .* began with, example\.onmicrosoft\.com"):
         cloud_services.add_microsoft_name(actor=ACTOR, customer=customer(), name=name)
 
 
@@ -130,8 +130,8 @@ def test_two_customers_cannot_have_one_tenant_even_past_the_services() -> None:
 def test_tenants_name_is_not_proven_as_anothers_domain_nor_the_other_way_round() -> None:
     first, second = customer("First"), customer("Second")
     cloud_services.add_microsoft_name(actor=ACTOR, customer=first, name=NAME)
-    claim = services.add_domain(actor=ACTOR, customer=second, name=NAME)
-    proven = services.add_domain(actor=ACTOR, customer=first, name="fabrikam.onmicrosoft.com")
+    claim = second.domains.create(name=NAME, challenge="of a time when such names were taken")
+    proven = first.domains.create(name="fabrikam.onmicrosoft.com", challenge="the same")
     services.vouch_for_domain(actor=ACTOR, domain=proven)
 
     with pytest.raises(Invalid, match="is another customer's already"):
@@ -268,6 +268,7 @@ def test_source_within_a_clouds_ranges_is_refused(network: str, said: str) -> No
         services.add_source(actor=ACTOR, customer=customer(), network=network)
 
     assert caught.value.field == "network"
+    assert "the customer" not in caught.value.public_message  # who reads it is the customer
 
 
 def test_source_within_ranges_that_came_with_outgate_is_refused_before_any_are_published() -> None:
@@ -282,7 +283,7 @@ def test_source_around_a_clouds_addresses_is_refused_too_and_others_are_taken() 
     services.add_source(actor=ACTOR, customer=made, network="40.107.1.7")  # nothing is known of the ranges yet
     publish(Provider.MICROSOFT, "9.9.9.16/28", "40.107.0.0/16")
 
-    with pytest.raises(Invalid, match="microsoft-365"):
+    with pytest.raises(Invalid, match="choose the mail platform Microsoft 365, and confirm your tenant"):
         services.add_source(actor=ACTOR, customer=made, network="9.9.9.0/24")
     services.add_source(actor=ACTOR, customer=made, network="9.9.9.8")
     services.add_source(actor=ACTOR, customer=made, network="40.107.1.7", label="as before")

@@ -7,8 +7,8 @@ from tests.support.portal import ACTOR, actions, customer, living_document, newe
 
 from outgate.contract.policy import Outbound, OutboundSource, RelayTls, SenderRelay, SendingDomain
 from outgate.portal.accounts.models import AuditEntry
-from outgate.portal.customers.models import Plan
-from outgate.portal.customers.services import create_region
+from outgate.portal.customers.models import Customer, MailPlatform, Plan, Region
+from outgate.portal.customers.services import change_region, create_region
 from outgate.portal.errors import Invalid
 from outgate.portal.outbound import services
 from outgate.portal.outbound.models import SendingDomain as DomainRow
@@ -134,6 +134,41 @@ def test_what_is_removed_leaves_the_document() -> None:
     assert (document.domains, document.sources, document.sender_relays, document.auto_forwards) == ((), (), (), ())
 
 
+def relay_domains(made: Customer) -> list[str]:
+    return sorted(relay.domain for relay in living_document(made).sender_relays)
+
+
+def test_sender_relay_goes_with_its_domain() -> None:
+    made, other = customer("First"), customer("Other")
+    for each in (made, other):
+        services.add_domain(actor=ACTOR, customer=each, name="a_b.example", include_subdomains=True)
+        services.add_domain(actor=ACTOR, customer=each, name="own.a_b.example")
+        services.add_domain(actor=ACTOR, customer=each, name="a-b.example", include_subdomains=True)
+        for name in ("a_b.example", "mail.a_b.example", "own.a_b.example", "mail.a-b.example"):
+            services.set_sender_relay(actor=ACTOR, customer=each, domain=name, host="relay.example.net")
+
+    gone = services.remove_domain(actor=ACTOR, domain=made.domains.get(name="a_b.example"))
+
+    assert gone == ["a_b.example", "mail.a_b.example"]
+    assert relay_domains(made) == ["mail.a-b.example", "own.a_b.example"]
+    assert len(relay_domains(other)) == 4
+    assert actions()[-3:] == ["domain.removed", "relay.removed", "relay.removed"]
+
+
+def test_sender_relay_of_a_subdomain_goes_when_subdomains_are_left_out() -> None:
+    made = customer()
+    services.add_domain(actor=ACTOR, customer=made, name="example.com", include_subdomains=True)
+    for name in ("example.com", "mail.example.com"):
+        services.set_sender_relay(actor=ACTOR, customer=made, domain=name, host="relay.example.net")
+
+    services.add_domain(actor=ACTOR, customer=made, name="example.com")  # says nothing of subdomains
+    assert relay_domains(made) == ["example.com", "mail.example.com"]
+    services.add_domain(actor=ACTOR, customer=made, name="example.com", include_subdomains=False)
+
+    assert relay_domains(made) == ["example.com"]
+    assert actions()[-2:] == ["domain.changed", "relay.removed"]
+
+
 def test_two_customers_may_share_a_source() -> None:
     made = [customer(name) for name in ("First", "Second")]
 
@@ -141,6 +176,41 @@ def test_two_customers_may_share_a_source() -> None:
         services.add_source(actor=ACTOR, customer=each, network="9.9.9.9")
 
     assert all(living_document(each).sources == (OutboundSource("9.9.9.9/32"),) for each in made)
+
+
+def test_source_declared_again_keeps_its_label_unless_another_is_given() -> None:
+    made = customer()
+    services.add_source(actor=ACTOR, customer=made, network="9.9.9.9", label="Wien")
+
+    assert services.add_source(actor=ACTOR, customer=made, network="9.9.9.9").label == "Wien"
+    assert services.add_source(actor=ACTOR, customer=made, network="9.9.9.9", label="Graz").label == "Graz"
+    assert services.add_source(actor=ACTOR, customer=made, network="9.9.9.9", label="").label == ""
+    assert actions()[-3:] == ["source.added", "source.changed", "source.changed"]
+
+
+@pytest.mark.parametrize("name", ["Contoso.onmicrosoft.com.", "contoso.mail.onmicrosoft.com", "onmicrosoft.com"])
+def test_tenants_name_is_no_domain(name: str) -> None:
+    made = customer()
+    with pytest.raises(Invalid, match=r"Choose the mail platform Microsoft 365, then enter it under Tenant lock, as"):
+        services.add_domain(actor=ACTOR, customer=made, name=name)
+    made.mail_platform = MailPlatform.MICROSOFT_365
+    made.save()
+
+    with pytest.raises(Invalid, match=r"\. Enter it under Tenant lock, as First name of the tenant") as caught:
+        services.add_domain(actor=ACTOR, customer=made, name=name)
+
+    assert caught.value.field == "name"
+    services.add_domain(actor=ACTOR, customer=made, name="notonmicrosoft.com")
+
+
+def test_tenants_name_that_is_among_the_domains_goes_on_as_one() -> None:
+    made = customer()
+    made.domains.create(name="contoso.onmicrosoft.com", challenge="of a time when such names were taken")
+
+    domain = services.add_domain(actor=ACTOR, customer=made, name="contoso.onmicrosoft.com", include_subdomains=True)
+    services.vouch_for_domain(actor=ACTOR, domain=domain)
+
+    assert living_document(made).domains == (SendingDomain("contoso.onmicrosoft.com", include_subdomains=True),)
 
 
 def test_laboratory_setting_lets_private_sources_in(settings: Any) -> None:
@@ -161,7 +231,7 @@ def test_sender_relay_is_for_own_domains_and_their_subdomains() -> None:
 
     services.set_sender_relay(actor=ACTOR, customer=made, domain="a.b.wide.example", host="relay.example.net")
     for stranger in ("other.example", "mail.example.com", "xwide.example"):
-        with pytest.raises(Invalid, match=r"is not one of this customer's domains\. Add it"):
+        with pytest.raises(Invalid, match=r"is not one of your domains\. Add it"):
             services.set_sender_relay(actor=ACTOR, customer=made, domain=stranger, host="relay.example.net")
 
 
@@ -172,6 +242,13 @@ def test_sender_relay_that_is_ourselves_is_refused() -> None:
 
     with pytest.raises(Invalid, match="mail would go round in circles"):
         services.set_sender_relay(actor=ACTOR, customer=made, domain="example.com", host="OUT.outgate.example.")
+    ours = Region.objects.get(name="EU")
+    change_region(
+        actor=ACTOR, region=ours, smarthost="", spf_include="", sending_addresses=["9.9.9.25", "2a02:898::25"]
+    )
+    for host in ("9.9.9.25", "[2A02:898:0::25]"):
+        with pytest.raises(Invalid, match="mail would go round in circles"):
+            services.set_sender_relay(actor=ACTOR, customer=made, domain="example.com", host=host)
 
 
 def test_switching_on_is_activating_first_and_off_at_once() -> None:

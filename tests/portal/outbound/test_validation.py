@@ -23,6 +23,8 @@ def refusal(text: str, *, allow_private: bool = False) -> str:
     [
         ("9.9.9.9", "9.9.9.9/32"),
         (" 9.9.9.0/24 ", "9.9.9.0/24"),
+        ("9.9.9.0/255.255.255.0", "9.9.9.0/24"),
+        ("[2a02:898::7]", "2a02:898::7/128"),
         ("2A02:0898:0:0::7", "2a02:898::7/128"),
         ("2a02:898:1::/48", "2a02:898:1::/48"),
     ],
@@ -57,8 +59,19 @@ REMEDY = "Enter the public address that your mail leaves from."
         ),
         ("255.255.255.255", f"255.255.255.255 is a reserved address. {REMEDY}"),
         ("::/48", f"::/48 is a reserved network. {REMEDY}"),
-        ("::ffff:9.9.9.9", f"::ffff:9.9.9.9 is a reserved address. {REMEDY}"),
+        ("::ffff:9.9.9.9", "::ffff:9.9.9.9 is an IPv4 address. Enter it as 9.9.9.9."),
+        ("::ffff:9.9.9.0/120", f"::ffff:9.9.9.0/120 is a reserved network. {REMEDY}"),
+        (
+            "2a02:898::7%eth0",
+            "'2a02:898::7%eth0' is not an IP address or network. Enter one such as 198.51.100.7 or 2001:db8:7::/48.",
+        ),
+        (" ", "This is empty. Enter one such as 198.51.100.7 or 2001:db8:7::/48."),
+        (
+            "9" * 321,
+            "This is 321 characters long, which is too much. Enter one such as 198.51.100.7 or 2001:db8:7::/48.",
+        ),
         ("2002:909:909::1", f"2002:909:909::1 is a reserved address. {REMEDY}"),
+        ("4000::1", f"4000::1 is a reserved address. {REMEDY}"),
         (
             "9.9.8.0/23",
             "9.9.8.0/23 is too wide: at most a /24 is taken. Enter only the addresses that your mail leaves from.",
@@ -110,11 +123,43 @@ def test_domain_has_one_spelling(text: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "com", "exa mple.com", "a..b", "192.0.2.1", "user@example.com", "x" * 300 + ".com"]
+    "text", ["", "com", "exa mple.com", "a..b", "192.0.2.1", "192.0.2.1:25", "a.com, b.com", "x" * 300 + ".com"]
 )
 def test_what_is_no_mail_domain_is_refused(text: str) -> None:
     with pytest.raises(Invalid, match=r"Enter a .*name such as example\.com\."):
         validation.parse_domain("name", text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "user@example.com",
+        "@Example.com",
+        "*.example.com",
+        ".example.com",
+        "example.com..",
+        "example.com:25",
+        "https://example.com/mail?to=me@example.org",
+    ],
+)
+def test_domain_within_what_was_typed_is_offered(text: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        validation.parse_domain("name", text)
+    assert caught.value.public_message == f"{text!r} is not a domain name. Enter example.com, if that is meant."
+
+
+def test_relay_host_with_its_port_is_told_where_that_goes() -> None:
+    with pytest.raises(Invalid, match=r"Enter relay\.example\.com, if that is meant, and the port in its own field"):
+        validation.parse_relay_host("host", "smtp://relay.example.com:587", allow_private=False)
+
+
+@pytest.mark.parametrize("text", ["2a02:898::7%eth0", "[fe80::1%1]"])
+def test_zone_of_an_address_is_no_part_of_it(text: str) -> None:
+    for allow_private in (False, True):
+        with pytest.raises(Invalid):
+            validation.parse_relay_host("host", text, allow_private=allow_private)
+    with pytest.raises(Invalid, match="is not an IP address"):
+        validation.parse_address("address", text)
 
 
 @pytest.mark.parametrize(
@@ -147,12 +192,20 @@ def test_port_out_of_range_is_refused(port: int) -> None:
 
 def test_auto_forward_keeps_the_local_part_and_folds_the_domain() -> None:
     assert validation.parse_auto_forward("address", "Archive+X@Example.COM") == "Archive+X@example.com"
+    assert validation.parse_auto_forward("address", " a@example.com. ") == "a@example.com"
 
 
-@pytest.mark.parametrize("text", ["", "archive", "@example.com", "a b@example.com", "a@localhost", "a@@example.com"])
+@pytest.mark.parametrize(
+    "text", ["", "archive", "@example.com", "a b@example.com", "a@localhost", "a@@example.com", "a@9.9.9.9"]
+)
 def test_what_is_no_mailbox_is_refused(text: str) -> None:
     with pytest.raises(Invalid):
         validation.parse_auto_forward("address", text)
+
+
+def test_wildcard_is_no_destination() -> None:
+    with pytest.raises(Invalid, match=r"\* stands for no others\. Enter each destination"):
+        validation.parse_auto_forward("address", "*@example.com")
 
 
 def test_text_is_one_printable_line_of_bounded_length() -> None:

@@ -81,11 +81,52 @@ def test_one_customer_does_not_have_all_its_domains_asked_at_once(alpha: Custome
     claim(domain=domain("d2.example"), now=later(CLAIM_SECONDS))
 
 
+def forget_wanted() -> None:
+    """As if the clerk had been away when domains were added: only what is due is left."""
+    SpfState.objects.update(wanted_at=None)
+
+
+def test_domain_is_asked_about_once_when_it_is_added_and_when_it_is_proven(alpha: Customer) -> None:
+    off = sending_customer("Off", "off.example", "9.9.9.8")
+    outbound.switch_outbound(actor=ACTOR, customer=off, on=False)
+    forget_wanted()
+    SpfState.objects.update(retry_at=later(3600))
+    made = outbound.add_domain(actor=ACTOR, customer=off, name="new.example")
+
+    (claimed,) = claim_due(now=NOW, limit=10)
+    settle(claimed, State.NO_RECORD, later(1))
+    assert (claimed.name, spf_state_of(domain("new.example")).state) == ("new.example", State.NO_RECORD)
+    assert claim_due(now=later(48 * 3600), limit=10)[0].name == "alpha.example"  # not daily, as it is not proven
+    outbound.vouch_for_domain(actor=ACTOR, domain=made)
+    (claimed,) = claim_due(now=later(48 * 3600), limit=10)
+    settle(claimed, State.UNKNOWN, later(48 * 3600))
+
+    assert claimed.name == "new.example"
+    assert "new.example" not in {each.name for each in claim_due(now=later(96 * 3600), limit=10)}
+
+
+def test_new_domains_do_not_push_out_what_is_due(alpha: Customer) -> None:
+    sending_customer("Beta", "beta.example", "9.9.9.7")
+    forget_wanted()
+    for number in range(5):
+        outbound.add_domain(actor=ACTOR, customer=alpha, name=f"d{number}.example")
+    SpfState.objects.update(retry_at=NOW)
+
+    claimed = [{each.name for each in claim_due(now=NOW, limit=4)} for _ in range(2)]
+
+    assert claimed == [
+        {"d0.example", "d1.example", "alpha.example", "beta.example"},
+        {"d2.example", "d3.example", "d4.example"},
+    ]
+
+
 def test_clerk_takes_proven_domains_of_customers_with_outbound(alpha: Customer) -> None:
     outbound.add_domain(actor=ACTOR, customer=alpha, name="unproven.example")
     off = sending_customer("Off", "off.example", "9.9.9.8")
     outbound.switch_outbound(actor=ACTOR, customer=off, on=False)
     sending_customer("Beta", "beta.example", "9.9.9.7")
+    forget_wanted()
+    SpfState.objects.update(retry_at=NOW)
 
     assert {each.name for each in claim_due(now=NOW, limit=10)} == {"alpha.example", "beta.example"}
     assert claim_due(now=NOW, limit=10) == []

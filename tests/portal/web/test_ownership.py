@@ -7,6 +7,7 @@ import dns.message
 import pytest
 from tests.support.dns_server import DnsServer, Zone
 
+from outgate.portal.web import ownership
 from outgate.portal.web.ownership import DomainQuestion, NoAnswer, txt_records
 
 SOA = "ns.shop.example. hostmaster.shop.example. 1 60 60 60 60"
@@ -72,6 +73,21 @@ def test_private_name_servers_are_not_asked() -> None:
     with pytest.raises(NoAnswer, match="None of the name servers"):
         ask("mail.shop.example", served, allow_private=False)
     assert ("mail.shop.example", "TXT") not in served.asked
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["10.1.2.3", "169.254.169.254", "224.0.0.1", "::1", "ff0e::1", "64:ff9b::a00:1", "2002:a00:1::", "4000::1"],
+)
+def test_addresses_that_are_not_public_are_not_asked(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    kind = "AAAA" if ":" in address else "A"
+    served = zone({"ns.shop.example": {kind: [address, "2a02:898::53" if kind == "AAAA" else "9.9.9.9"]}})
+    asked: list[str] = []
+    monkeypatch.setattr(ownership, "_ask", lambda _name, address, _port: asked.append(address))
+
+    with pytest.raises(NoAnswer, match="None of the name servers"):
+        ask("mail.shop.example", served, allow_private=False)
+    assert asked == ["2a02:898::53" if kind == "AAAA" else "9.9.9.9"]
 
 
 @pytest.mark.parametrize("rcode", ["SERVFAIL", "REFUSED"])

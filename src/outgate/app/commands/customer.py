@@ -169,9 +169,12 @@ def status(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
         ]
     if as_json:
         summary = {"id": customer.slug, "outbound": activation.outbound.value, "revision": activation.revision}
-        print_json({**summary, "everywhere": activation.is_everywhere, "workers": workers})
+        missing = [each.code for each in activation.missing]
+        print_json({**summary, "everywhere": activation.is_everywhere, "missing": missing, "workers": workers})
         return
     print(f"{customer.name} ({customer.slug}): outbound is {activation.outbound.value}, revision {activation.revision}")
+    if activation.missing:
+        print(f"{activation.missing[0].meaning} Still to do: {', '.join(each.remedy for each in activation.missing)}.")
     if not workers:
         print("No worker is running; the settings are saved and wait for one.")
         return

@@ -38,7 +38,7 @@ def index(
 @router.post("/{slug:customer_id}/domains", auth=WRITE, response={201: schemas.DomainOut}, summary="Add a domain")
 def add(request: HttpRequest, customer_id: str, wanted: schemas.DomainIn) -> Status[schemas.DomainOut]:
     """A claim, which counts for nothing until it is proven: publish `challenge` as a TXT record, then verify. The same
-    name again sets `include_subdomains`."""
+    name again sets `include_subdomains`, if it is given."""
     caller, customer = changed_customer(request, customer_id)
     domain = services.add_domain(
         actor=caller.actor, customer=customer, name=wanted.name, include_subdomains=wanted.include_subdomains
@@ -79,7 +79,7 @@ def vouch(request: HttpRequest, customer_id: str, name: DomainName) -> schemas.D
 
 @router.delete("/{slug:customer_id}/domains/{name}", auth=WRITE, response={204: None}, summary="Remove a domain")
 def remove(request: HttpRequest, customer_id: str, name: DomainName) -> Status[None]:
-    """Mail from it is refused as soon as the workers know."""
+    """Mail from it is refused as soon as the workers know. Its sender relay is removed with it."""
     caller, customer = changed_customer(request, customer_id)
     services.remove_domain(actor=caller.actor, domain=_domain(customer, name))
     return Status(204, None)

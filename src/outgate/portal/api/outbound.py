@@ -73,7 +73,7 @@ def sources(
     "/{slug:customer_id}/outbound/sources", auth=WRITE, response={201: schemas.SourceOut}, summary="Add a source"
 )
 def add_source(request: HttpRequest, customer_id: str, wanted: schemas.SourceIn) -> Status[schemas.SourceOut]:
-    """Idempotent: the same network again gets the new label."""
+    """Idempotent: the same network again gets the new label, if one is given."""
     caller, customer = changed_customer(request, customer_id)
     source = services.add_source(actor=caller.actor, customer=customer, network=wanted.network, label=wanted.label)
     return Status(201, _source(source))
@@ -146,6 +146,9 @@ def _outbound(customer: Customer) -> schemas.OutboundOut:
         applied_seconds=state.applied_seconds,
         workers=[
             schemas.WorkerOut(name=each.worker, applied=each.revision >= state.revision) for each in state.workers
+        ],
+        missing=[
+            schemas.MissingOut(code=each.code, meaning=each.meaning, remedy=each.remedy) for each in state.missing
         ],
         smarthost=customer.region.smarthost,
         domains=[domain_out(each) for each in customer.domains.order_by("name")],

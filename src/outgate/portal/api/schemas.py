@@ -14,6 +14,7 @@ from outgate.contract.policy import ForeignFrom, Outbound, RelayTls
 from outgate.portal.accounts.access import NETWORKS_MAX
 from outgate.portal.accounts.models import EMAIL_MAX, NETWORK_MAX, Right, Role
 from outgate.portal.customers.models import HOST_MAX, NAME_MAX, SLUG_MAX, MailPlatform, Plan
+from outgate.portal.outbound.missing import Missing
 from outgate.portal.outbound.models import LABEL_MAX, MAILBOX_MAX
 from outgate.portal.reason_pages import Kind, ReasonActor
 
@@ -87,7 +88,9 @@ class PlatformIn(In):
 
 class DomainIn(In):
     name: str = Field(min_length=1, max_length=HOST_MAX, examples=["example.com"])
-    include_subdomains: bool = Field(False, description="May it send from all domains below this one too?")
+    include_subdomains: bool = optional(
+        "May it send from all domains below this one too? Left out, it stays as it is; a new one is without"
+    )
 
 
 class DomainOut(Schema):
@@ -107,7 +110,7 @@ class DomainPage(Schema):
 
 class SourceIn(In):
     network: str = Field(max_length=64, description="IPv4 or IPv6 address or network", examples=["203.0.113.7"])
-    label: str = Field("", max_length=LABEL_MAX, examples=["Office"])
+    label: str = optional("Left out, it stays as it is", max_length=LABEL_MAX, examples=["Office"])
 
 
 class SourceOut(Schema):
@@ -145,6 +148,12 @@ class WorkerOut(Schema):
     applied: bool = Field(description="Does it act on the newest settings?")
 
 
+class MissingOut(Schema):
+    code: str = Field(examples=[Missing.SOURCE.code], json_schema_extra={"enum": [each.code for each in Missing]})
+    meaning: str = Field(description="What becomes of mail meanwhile, for people", examples=[Missing.SOURCE.meaning])
+    remedy: str = Field(description="What to do, for people", examples=[Missing.SOURCE.remedy])
+
+
 class OutboundOut(Schema):
     """A customer's outbound settings, and how far they have come."""
 
@@ -156,6 +165,9 @@ class OutboundOut(Schema):
         examples=[0.4],
     )
     workers: list[WorkerOut]
+    missing: list[MissingOut] = Field(
+        description="What has to be done before mail passes, whatever the switch says; mail meets the first one now"
+    )
     smarthost: str = Field(examples=["smarthost.example.org"])
     domains: list[DomainOut]
     sources: list[SourceOut]

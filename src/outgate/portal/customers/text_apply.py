@@ -218,14 +218,18 @@ class _Applying:
         present = {domain.name: domain for domain in customer.domains.all()}
         for name, domain in present.items():
             if name not in wanted:
-                outbound.remove_domain(actor=self._actor, domain=domain)
+                outbound.remove_domain(actor=self._actor, domain=domain, keeps_relays=True)
         for name, (path, item) in wanted.items():
             found = present.get(name)
             if found and (found.include_subdomains, found.is_verified) == (item.include_subdomains, item.verified):
                 continue
             with self.at(f"{path}."):
                 domain = outbound.add_domain(
-                    actor=self._actor, customer=customer, name=name, include_subdomains=item.include_subdomains
+                    actor=self._actor,
+                    customer=customer,
+                    name=name,
+                    include_subdomains=item.include_subdomains,
+                    keeps_relays=True,
                 )
                 if item.verified:
                     outbound.vouch_for_domain(actor=self._actor, domain=domain)

@@ -15,6 +15,7 @@ from outgate.portal.feed.changes import changes
 from outgate.portal.feed.models import WorkerState
 from outgate.portal.feed.selectors import DocumentState
 from outgate.portal.outbound.documents import customer_key, write_customer
+from outgate.portal.outbound.missing import Missing, missing
 
 
 def is_any_activating() -> bool:
@@ -41,11 +42,16 @@ def finish_activations(*, now: datetime) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Activation:
-    """How far a customer's newest settings have come. document: which says them."""
+    """How far a customer's newest settings have come, and whether mail passes by them. document: which says them.
+
+    missing: what the customer has to do before, whatever the switch says. unproven: how many domains are mere claims.
+    """
 
     outbound: Outbound
     document: DocumentState
     workers: tuple[WorkerState, ...]
+    missing: tuple[Missing, ...]
+    unproven: int
 
     @property
     def revision(self) -> int:
@@ -70,4 +76,6 @@ def activation_of(customer: Customer, now: datetime) -> Activation:
     """As it is now, whatever `customer` has read before."""
     outbound = Customer.objects.values_list("outbound", flat=True).get(pk=customer.pk)
     document = selectors.document_state(customer_key(customer))
-    return Activation(Outbound(outbound), document, tuple(selectors.live_workers(now)))
+    workers = tuple(selectors.live_workers(now))
+    unproven = customer.domains.filter(verified_at=None).count()
+    return Activation(Outbound(outbound), document, workers, missing(customer), unproven)

@@ -9,6 +9,7 @@ import msgspec
 from outgate.contract.policy import DEFAULT_LIMITS, Limit, SenderLimits
 from outgate.mail.address import AddressError, ReversePath, canonical_domain
 from outgate.portal.errors import Invalid
+from outgate.portal.outbound.validation import typed
 
 CONSUMER_TENANT: Final = "84df9e7f-e9f6-40af-b435-aaaaaaaaaaaa"  # of outlook.com's mail: everybody's
 ACCOUNTS_TENANT: Final = "9188040d-6c67-4c5b-b112-36a304b66dad"  # of private Microsoft accounts: everybody's too
@@ -30,7 +31,8 @@ _NO_TENANT: Final = "00000000-0000-0000-0000-000000000000"
 
 def parse_tenant_id(field: str, text: str) -> str:
     """A tenant's GUID in lower case. Raises: Invalid."""
-    tenant_id = text.strip().removeprefix("{").removesuffix("}").lower()
+    text = typed(field, text, "Enter the directory id from the Microsoft Entra admin center.")
+    tenant_id = text.removeprefix("{").removesuffix("}").lower()
     if not _GUID.fullmatch(tenant_id) or tenant_id == _NO_TENANT:
         raise Invalid(
             field,
@@ -44,7 +46,8 @@ def parse_tenant_id(field: str, text: str) -> str:
 
 def parse_microsoft_name(field: str, text: str) -> str:
     """A tenant's name, canonical. Raises: Invalid."""
-    name = text.strip().lower().removesuffix(".")
+    text = typed(field, text, f"Enter the name that the tenant began with, example{NAME_SUFFIX}.")
+    name = text.lower().removesuffix(".")
     if not _NAME.fullmatch(name):
         raise Invalid(
             field, f"{text!r} is not the name of a tenant. Enter the one that it began with, example{NAME_SUFFIX}."

@@ -107,14 +107,14 @@ def _problem(tenant_id: str, rows: list[TenantSighting], own: set[str], supporte
     if is_anothers:
         return "It is confirmed for another customer. Ask the operator if it is yours."
     if tenant_id not in supported:
-        return "No message of it names a proven domain of the customer in X-OriginatorOrg and carries a signature."
+        return "No message of it names one of the proven domains in X-OriginatorOrg and carries a signature."
     names = set(_names(rows))
     for row in rows:
         foreign = [org for org in row.originator_orgs if org not in own and org not in names]
         if foreign:
-            return f"It was seen with {foreign[0]} in X-OriginatorOrg, which is no proven domain of the customer."
+            return f"It was seen with {foreign[0]} in X-OriginatorOrg, which is not one of the proven domains."
         if _is_internal(row) and row.signatures and row.signatures[0] not in own | names:
-            return f"It was seen with a signature of {row.signatures[0]}, which is no proven domain of the customer."
+            return f"It was seen with a signature of {row.signatures[0]}, which is not one of the proven domains."
     if len(supported) > 1:
         return f"Another tenant is supported too: {', '.join(sorted(supported - {tenant_id}))}."
     return ""

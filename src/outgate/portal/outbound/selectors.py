@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from outgate.contract.policy import GoogleSettings, MicrosoftSettings, PoolAction, SenderLimits, SignatureRule
-from outgate.portal.customers.models import Customer
+from outgate.portal.customers.models import Customer, MailPlatform
 from outgate.portal.feed.selectors import provider_networks
 from outgate.portal.outbound.models import MicrosoftName, OutboundSettings, SendingDomain
 from outgate.portal.providers.selectors import known_networks
@@ -18,6 +18,11 @@ LABELS_MAX: Final = 10  # of a name that somebody else has written and that is l
 def settings_row(customer: Customer) -> OutboundSettings:
     """The stored row, or one with the defaults that is not stored."""
     return OutboundSettings.objects.filter(customer=customer).first() or OutboundSettings(customer=customer)
+
+
+def has_tenant_lock(customer: Customer) -> bool:
+    """Does the customer have that part of the settings? Also one that has left the cloud, and a tenant behind."""
+    return customer.mail_platform == MailPlatform.MICROSOFT_365 or customer.microsoft_tenants.exists()
 
 
 def microsoft_settings(customer: Customer) -> MicrosoftSettings:

@@ -9,15 +9,17 @@ from ipaddress import ip_network
 from typing import Final
 
 from django.conf import settings
+from django.db.models import Q
 from django.utils import timezone
 
 from outgate.contract.policy import Outbound, RelayTls
 from outgate.portal.accounts import alarms, audit
 from outgate.portal.accounts.audit import Actor
-from outgate.portal.customers.models import Customer, Plan, Region
+from outgate.portal.customers.models import Customer, MailPlatform, Plan, Region
 from outgate.portal.errors import Invalid
 from outgate.portal.feed.changes import changes
 from outgate.portal.outbound import validation
+from outgate.portal.outbound.cloud_validation import NAME_SUFFIX
 from outgate.portal.outbound.documents import write_customer
 from outgate.portal.outbound.models import (
     LABEL_MAX,
@@ -28,7 +30,8 @@ from outgate.portal.outbound.models import (
     SenderRelay,
     SendingDomain,
 )
-from outgate.portal.outbound.selectors import provider_of
+from outgate.portal.outbound.selectors import has_tenant_lock, provider_of
+from outgate.portal.spf.services import want
 
 DOMAINS_MAX: Final = 20_000  # a customer; each costs every worker about 300 octets of memory
 SOURCES_MAX: Final = 1_000
@@ -48,22 +51,55 @@ class DomainNotProven(Exception):
         super().__init__(self.public_message)
 
 
-def add_domain(*, actor: Actor, customer: Customer, name: str, include_subdomains: bool = False) -> SendingDomain:
-    """Claim a domain; it counts for nothing until it is proven. Claimed again, it is changed. Raises: Invalid."""
+def add_domain(
+    *,
+    actor: Actor,
+    customer: Customer,
+    name: str,
+    include_subdomains: bool | None = None,
+    keeps_relays: bool = False,
+) -> SendingDomain:
+    """Claim a domain; it counts for nothing until it is proven. Claimed again, it is changed.
+
+    include_subdomains: None leaves it as it is; a new domain is without. keeps_relays: see `remove_domain`.
+    Raises: Invalid.
+    """
     with changes() as changed:
         name = validation.parse_domain("name", name)
         domain = customer.domains.filter(name=name).first()
         if domain is None:
+            _check_is_no_tenants(customer, name)
             _check_room("name", customer.domains.count(), DOMAINS_MAX, "domains")
             challenge = CHALLENGE_PREFIX + secrets.token_hex(CHALLENGE_OCTETS)
-            domain = customer.domains.create(name=name, include_subdomains=include_subdomains, challenge=challenge)
-            audit.record(actor, "domain.added", _name(customer, name), include_subdomains=include_subdomains)
-        elif domain.include_subdomains != include_subdomains:
+            domain = customer.domains.create(
+                name=name, include_subdomains=bool(include_subdomains), challenge=challenge
+            )
+            want(domain=domain, now=timezone.now())
+            audit.record(actor, "domain.added", _name(customer, name), include_subdomains=domain.include_subdomains)
+        elif include_subdomains is not None and domain.include_subdomains != include_subdomains:
             domain.include_subdomains = include_subdomains
             domain.save(update_fields=["include_subdomains"])
             write_customer(changed, customer)
             audit.record(actor, "domain.changed", _name(customer, name), include_subdomains=include_subdomains)
+            if not keeps_relays:
+                _remove_relays_without_domain(actor, customer, name)
         return domain
+
+
+def _check_is_no_tenants(customer: Customer, name: str) -> None:
+    """There it counts at once, for mail from Microsoft; as a domain it would wait for a proof that few can publish."""
+    if not f".{name}".endswith(NAME_SUFFIX):
+        return
+    first = (
+        "Enter it"
+        if has_tenant_lock(customer)
+        else f"Choose the mail platform {MailPlatform.MICROSOFT_365.label}, then enter it"
+    )
+    raise Invalid(
+        "name",
+        f"{name} is the name of a tenant at Microsoft. {first} under Tenant lock, as First name of the tenant; it "
+        "needs no record in DNS.",
+    )
 
 
 def verify_domain(*, actor: Actor, domain: SendingDomain, txt_records: Set[str]) -> None:
@@ -102,6 +138,7 @@ def _prove(actor: Actor, domain: SendingDomain, proof: Proof) -> None:
         domain.proof = proof
         domain.verified_at = timezone.now()
         domain.save(update_fields=["proof", "verified_at"])
+        want(domain=domain, now=domain.verified_at)
         write_customer(changed, domain.customer)
         audit.record(actor, "domain.verified", _name(domain.customer, domain.name), proof=proof.value)
 
@@ -119,25 +156,42 @@ def withdraw_proof(*, actor: Actor, domain: SendingDomain) -> None:
         audit.record(actor, "domain.withdrawn", _name(domain.customer, domain.name))
 
 
-def remove_domain(*, actor: Actor, domain: SendingDomain) -> None:
+def remove_domain(*, actor: Actor, domain: SendingDomain, keeps_relays: bool = False) -> list[str]:
+    """Returns the sending domains whose sender relays went with it: no other domain of the customer's is above them.
+
+    keeps_relays: whoever asks sets the relays himself in the same transaction, when all domains are as they shall be.
+    """
     with changes() as changed:
-        audit.record(actor, "domain.removed", _name(domain.customer, domain.name))
-        write_customer(changed, domain.customer)
+        customer, name = domain.customer, domain.name
+        audit.record(actor, "domain.removed", _name(customer, name))
+        write_customer(changed, customer)
         domain.delete()
+        return [] if keeps_relays else _remove_relays_without_domain(actor, customer, name)
 
 
-def add_source(*, actor: Actor, customer: Customer, network: str, label: str = "") -> OutboundSource:
-    """Declare where the customer's mail comes from. Declared again, it gets the new label. Raises: Invalid."""
+def _remove_relays_without_domain(actor: Actor, customer: Customer, name: str) -> list[str]:
+    """Of `name` and what is below it. They would serve no mail, and a text of the customer with them is refused."""
+    below = customer.sender_relays.filter(Q(domain=name) | Q(domain__endswith=f".{name}")).order_by("domain")
+    stranded = [relay for relay in below if not _is_own(customer, relay.domain)]
+    for relay in stranded:
+        remove_sender_relay(actor=actor, relay=relay)
+    return [relay.domain for relay in stranded]
+
+
+def add_source(*, actor: Actor, customer: Customer, network: str, label: str | None = None) -> OutboundSource:
+    """Declare where the customer's mail comes from. Declared again, it gets the new label; None leaves the one that it
+    has. Raises: Invalid."""
     with changes() as changed:
         network = validation.parse_source("network", network, allow_private=settings.ALLOW_PRIVATE_ADDRESSES)
-        label = validation.parse_text("label", label, LABEL_MAX, may_be_empty=True)
+        if label is not None:
+            label = validation.parse_text("label", label, LABEL_MAX, may_be_empty=True)
         source = customer.sources.filter(network=network).first()
         if source is None:
             _check_is_no_providers(network)
             _check_room("network", customer.sources.count(), SOURCES_MAX, "outbound sources")
-            source = customer.sources.create(network=network, label=label)
-            audit.record(actor, "source.added", _name(customer, network), label=label)
-        elif source.label != label:
+            source = customer.sources.create(network=network, label=label or "")
+            audit.record(actor, "source.added", _name(customer, network), label=source.label)
+        elif label is not None and source.label != label:
             source.label = label
             source.save(update_fields=["label"])
             audit.record(actor, "source.changed", _name(customer, network), label=label)
@@ -146,8 +200,8 @@ def add_source(*, actor: Actor, customer: Customer, network: str, label: str = "
 
 
 _PROVIDERS: Final = {
-    "microsoft": ("Microsoft 365", "microsoft-365", "and confirm the customer's tenant"),
-    "google": ("Google Workspace", "google-workspace", "and prove the customer's domains"),
+    "microsoft": (MailPlatform.MICROSOFT_365, "confirm your tenant"),
+    "google": (MailPlatform.GOOGLE, "prove your domains"),
 }
 
 
@@ -155,11 +209,11 @@ def _check_is_no_providers(network: str) -> None:
     """All customers of a cloud send from its ranges: as a source these would prove nothing."""
     provider = provider_of(ip_network(network))
     if provider:
-        name, platform, then = _PROVIDERS[provider]
+        platform, then = _PROVIDERS[provider]
         raise Invalid(
             "network",
-            f"{network} is of {name}, and all of its customers send from there. No source is needed for it: choose "
-            f"the mail platform {platform} {then}.",
+            f"{network} is of {platform.label}, and all of its customers send from there. No source is needed for it: "
+            f"choose the mail platform {platform.label}, and {then}.",
         )
 
 
@@ -185,10 +239,11 @@ def set_sender_relay(
     is stored for this login and host. Raises: Invalid."""
     with changes() as changed:
         domain = validation.parse_domain("domain", domain)
-        _check_is_own(customer, domain)
+        if not _is_own(customer, domain):
+            raise Invalid("domain", f"{domain} is not one of your domains. Add it to the domains first.")
         host = validation.parse_relay_host("host", host, allow_private=settings.ALLOW_PRIVATE_ADDRESSES)
         port = validation.parse_port("port", port)
-        if Region.objects.filter(smarthost=host).exists():
+        if any(host in (region.smarthost, *region.sending_addresses) for region in Region.objects.all()):
             raise Invalid("host", f"{host} is this service: mail would go round in circles. Enter the next host.")
         relay = customer.sender_relays.filter(domain=domain).first()
         if relay is None:
@@ -207,16 +262,15 @@ def set_sender_relay(
         return relay
 
 
-def _check_is_own(customer: Customer, domain: str) -> None:
+def _is_own(customer: Customer, domain: str) -> bool:
+    """Is it one of the customer's domains, proven or not, or below one that includes its subdomains?"""
     _, _, parent = domain.partition(".")
     parents = [domain]
     while parent:
         parents.append(parent)
         _, _, parent = parent.partition(".")
-    for name, include_subdomains in customer.domains.filter(name__in=parents).values_list("name", "include_subdomains"):
-        if name == domain or include_subdomains:
-            return
-    raise Invalid("domain", f"{domain} is not one of this customer's domains. Add it to the domains first.")
+    rows = customer.domains.filter(name__in=parents).values_list("name", "include_subdomains")
+    return any(name == domain or include_subdomains for name, include_subdomains in rows)
 
 
 def remove_sender_relay(*, actor: Actor, relay: SenderRelay) -> None:

@@ -4,7 +4,7 @@ Every refusal names the field and the remedy, since it is shown as it stands on 
 """
 
 import re
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 
 from outgate.mail.address import AddressError, Path, canonical_domain
@@ -14,6 +14,7 @@ from outgate.portal.outbound.models import LOGIN_MAX
 IPV4_PREFIX_MIN: Final = 24  # a wider network is more than one organisation's mail servers
 IPV6_PREFIX_MIN: Final = 48  # what one site is given, RFC 6177 §2
 PORT_MAX: Final = 65535
+TYPED_MAX: Final = 320  # characters: the longest that anything here can be is a mailbox, RFC 5321 §4.5.3.1
 
 # The registries of special-purpose addresses (RFC 6890 and its updates), by what we say of them. Save for ::1 none is
 # narrower than the widest source that is taken, so that a source lies in one of these or touches none.
@@ -40,26 +41,56 @@ _SPECIAL: Final[dict[str, tuple[str, ...]]] = {
 _SPECIAL_NETWORKS: Final = tuple(
     (ip_network(network), kind) for kind, networks in _SPECIAL.items() for network in networks
 )
+_GLOBAL_UNICAST: Final = IPv6Network("2000::/3")  # all that has been given out, RFC 4291 §2.4 and the IANA registry
+
+
+def typed(field: str, text: str, remedy: str) -> str:
+    """Without the blanks around it. What is empty or very long is not said again. Raises: Invalid."""
+    text = text.strip()
+    if not text:
+        raise Invalid(field, f"This is empty. {remedy}")
+    if len(text) > TYPED_MAX:
+        raise Invalid(field, f"This is {len(text)} characters long, which is too much. {remedy}")
+    return text
 
 
 def parse_domain(field: str, text: str) -> str:
     """A domain's canonical name. Raises: Invalid."""
+    text = typed(field, text, "Enter a name such as example.com.")
     try:
-        name = canonical_domain(text.strip().removesuffix("."))
+        name = canonical_domain(text.removesuffix("."))
     except AddressError as error:
+        if meant := _name_within(text):
+            raise Invalid(field, f"{text!r} is not a domain name. Enter {meant}, if that is meant.") from error
         raise Invalid(field, f"{_sentence(str(error))} Enter a name such as example.com.") from error
     if "." not in name or name.rpartition(".")[2].isdigit():
         raise Invalid(field, f"{text!r} is not a mail domain. Enter a full name such as example.com.")
     return name
 
 
+def _name_within(text: str) -> str:
+    """The domain in the address of a page, in a mailbox, a wildcard or a name with a port; empty if none is."""
+    host = text.rpartition("://")[2].partition("/")[0].rpartition("@")[2].partition(":")[0]
+    try:
+        name = canonical_domain(host.removeprefix("*.").strip("."))
+    except AddressError:
+        return ""
+    return name if "." in name and not name.rpartition(".")[2].isdigit() else ""
+
+
 def parse_source(field: str, text: str, *, allow_private: bool) -> str:
     """An outbound source's network in its one spelling, such as "198.51.100.7/32". Raises: Invalid."""
-    text = text.strip()
+    text = typed(field, text, _NETWORK_REMEDY)
+    if text.startswith("[") and text.endswith("]"):
+        text = text[1:-1]
+    if "%" in text:  # a zone of IPv6, RFC 4007 §11, which the module takes and nobody else knows
+        raise Invalid(field, _not_a_network(text))
     try:
         network = ip_network(text)
     except ValueError as error:
         raise Invalid(field, _not_a_network(text)) from error
+    if isinstance(network, IPv6Network) and network.num_addresses == 1 and network.network_address.ipv4_mapped:
+        raise Invalid(field, f"{text} is an IPv4 address. Enter it as {network.network_address.ipv4_mapped}.")
     minimum = IPV4_PREFIX_MIN if network.version == 4 else IPV6_PREFIX_MIN
     kind = special_kind(network)
     if kind is not None and not _is_allowed(kind, allow_private):
@@ -81,7 +112,7 @@ def special_kind(network: IPv4Network | IPv6Network) -> str | None:
     for special, kind in _SPECIAL_NETWORKS:
         if special.version == network.version and special.supernet_of(network):  # type: ignore[arg-type]
             return kind
-    return None
+    return "reserved" if network.version == 6 and not network.overlaps(_GLOBAL_UNICAST) else None
 
 
 def _is_allowed(kind: str, allow_private: bool) -> bool:
@@ -91,17 +122,25 @@ def _is_allowed(kind: str, allow_private: bool) -> bool:
 
 def parse_address(field: str, text: str) -> str:
     """A single IP address in its one spelling. Raises: Invalid."""
+    text = typed(field, text, "Enter an IP address such as 198.51.100.7.")
     try:
-        return str(ip_address(text.strip()))
+        return str(_address(text))
     except ValueError as error:
         raise Invalid(field, f"{text!r} is not an IP address. Enter one such as 198.51.100.7.") from error
 
 
+def _address(text: str) -> IPv4Address | IPv6Address:
+    """Raises: ValueError, also for a zone (RFC 4007 §11): it is of one host alone."""
+    if "%" in text:
+        raise ValueError(f"{text!r} has a zone")
+    return ip_address(text)
+
+
 def parse_relay_host(field: str, text: str, *, allow_private: bool) -> str:
     """A next hop's name or address. Where a name leads is looked at when mail goes there. Raises: Invalid."""
-    text = text.strip()
+    text = typed(field, text, "Enter a name such as relay.example.com.")
     try:
-        address = ip_address(text.removeprefix("[").removesuffix("]"))
+        address = _address(text.removeprefix("[").removesuffix("]"))
     except ValueError:
         address = None
     if address is not None:
@@ -112,6 +151,10 @@ def parse_relay_host(field: str, text: str, *, allow_private: bool) -> str:
     try:
         name = canonical_domain(text.removesuffix("."))
     except AddressError as error:
+        if meant := _name_within(text):
+            raise Invalid(
+                field, f"{text!r} is not a name. Enter {meant}, if that is meant, and the port in its own field."
+            ) from error
         raise Invalid(field, f"{_sentence(str(error))} Enter a name such as relay.example.com.") from error
     if name.rpartition(".")[2].isdigit():
         raise Invalid(
@@ -131,11 +174,14 @@ def parse_port(field: str, port: int) -> int:
 
 def parse_auto_forward(field: str, text: str) -> str:
     """A destination in the form of `CustomerDocument.auto_forwards`. Raises: Invalid."""
+    text = typed(field, text, "Enter an address such as archive@example.com.")
     try:
-        path = Path.parse(text.strip())
+        path = Path.parse(text.removesuffix("."))
     except AddressError as error:
         raise Invalid(field, _sentence(str(error))) from error
-    if "." not in path.domain:
+    if "*" in path.local_part:  # a mailbox may be called so, but whoever enters it means all of a domain
+        raise Invalid(field, f"{text!r} would be one mailbox: * stands for no others. Enter each destination.")
+    if "." not in path.domain or path.domain.rpartition(".")[2].isdigit():
         raise Invalid(field, f"{text!r} is not a public mailbox. Enter an address such as archive@example.com.")
     return f"{path.local_part}@{path.domain}"
 
@@ -159,11 +205,16 @@ def parse_slug(field: str, text: str) -> str:
     return text
 
 
+_NETWORK_REMEDY: Final = "Enter one such as 198.51.100.7 or 2001:db8:7::/48."
+
+
 def _not_a_network(text: str) -> str:
     try:
+        if "%" in text:
+            raise ValueError(text)
         wide = ip_network(text, strict=False)
     except ValueError:
-        return f"{text!r} is not an IP address or network. Enter one such as 198.51.100.7 or 2001:db8:7::/48."
+        return f"{text!r} is not an IP address or network. {_NETWORK_REMEDY}"
     return f"{text} names both a network and a host. Enter {wide} for the network, or {text.partition('/')[0]}."
 
 

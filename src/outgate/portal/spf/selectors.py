@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from outgate.portal.customers.models import Customer
 from outgate.portal.outbound.models import SendingDomain
 from outgate.portal.spf.models import SpfState
-from outgate.spf.report import Ours, Report, State
+from outgate.spf.report import Ours, Report, State, new_record
 
 FAILING_MAX: Final = 20  # domains that are named together
 
@@ -20,7 +20,7 @@ FAILING_MAX: Final = 20  # domains that are named together
 class DomainSpf:
     """report: of the last good answer, at `answered_at`; None before the first. trouble: why DNS did not say the last
     time that it was asked, at `asked_at`. is_outdated: our include, our addresses or the customer's platform are others
-    now than they were for the report."""
+    now than they were for the report. wanted_at: since when the clerk has been told to ask; None if it has not."""
 
     domain: SendingDomain
     report: Report | None = None
@@ -28,6 +28,7 @@ class DomainSpf:
     asked_at: datetime | None = None
     trouble: str = ""
     is_outdated: bool = False
+    wanted_at: datetime | None = None
 
     @property
     def state(self) -> State:
@@ -48,6 +49,11 @@ def ours_of(customer: Customer) -> Ours:
 def asked_for(ours: Ours) -> list[str]:
     """What a report depends on, in a form that can be kept and compared."""
     return [ours.include, ours.platform, *ours.addresses]
+
+
+def first_record(customer: Customer) -> str:
+    """What a domain without any SPF record has to publish; empty while the region has no include. DNS is not asked."""
+    return new_record(ours_of(customer))
 
 
 def spf_state_of(domain: SendingDomain) -> DomainSpf:
@@ -95,4 +101,4 @@ def _known(domain: SendingDomain, row: SpfState | None, wanted: list[str]) -> Do
         except msgspec.ValidationError:
             report = None  # of another version; the next answer replaces it
     is_outdated = report is not None and row.asked_for != wanted
-    return DomainSpf(domain, report, row.answered_at, row.asked_at, row.trouble, is_outdated)
+    return DomainSpf(domain, report, row.answered_at, row.asked_at, row.trouble, is_outdated, row.wanted_at)

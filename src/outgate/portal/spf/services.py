@@ -77,20 +77,25 @@ def claim(*, domain: SendingDomain, now: datetime) -> Claim:
     return claimed
 
 
+def want(*, domain: SendingDomain, now: datetime) -> None:
+    """Have the clerk ask once and soon, be the domain proven or not: somebody has just added or proven it, and waits
+    for the record to publish."""
+    SpfState.objects.update_or_create(
+        domain=domain, defaults={"wanted_at": now}, create_defaults={"wanted_at": now, "retry_at": now}
+    )
+
+
 def claim_due(*, now: datetime, limit: int) -> list[Claim]:
-    """For the clerk: at most `limit` proven domains of customers with outbound, whose time has come. Domains that
-    nobody has asked about yet are among them."""
+    """For the clerk: at most `limit` domains, those that somebody waits for and proven ones of customers with outbound
+    whose time has come. Each kind has half of the places if it wants them: thousands of new domains put off nobody's
+    daily look."""
+    free = SpfState.objects.filter(_free(now))
+    wanted = list(free.filter(wanted_at__isnull=False).order_by("wanted_at").values_list("pk", flat=True)[:limit])
     mine = Q(domain__verified_at__isnull=False) & ~Q(domain__customer__outbound=Outbound.OFF.value)
-    due = SpfState.objects.filter(mine, _free(now), retry_at__lte=now).order_by("retry_at")
-    ids = list(due.values_list("pk", flat=True)[:limit])
-    if len(ids) < limit:
-        new = SendingDomain.objects.filter(verified_at__isnull=False, spf=None).exclude(
-            customer__outbound=Outbound.OFF.value
-        )
-        for pk in new.values_list("pk", flat=True)[: limit - len(ids)]:
-            SpfState.objects.get_or_create(domain_id=pk, defaults={"retry_at": now})
-            ids.append(pk)
-    claims = (_claim(SpfState.objects.filter(pk=pk, retry_at__lte=now), now) for pk in ids)
+    due = free.filter(mine, retry_at__lte=now, wanted_at=None).order_by("retry_at")
+    due_ids = list(due.values_list("pk", flat=True)[: limit - min(len(wanted), limit // 2)])
+    still = SpfState.objects.filter(Q(wanted_at__isnull=False) | Q(retry_at__lte=now))
+    claims = (_claim(still.filter(pk=pk), now) for pk in (*wanted[: limit - len(due_ids)], *due_ids))
     return [claimed for claimed in claims if claimed is not None]
 
 
@@ -102,7 +107,7 @@ def settle(*, claimed: Claim, report: Report, now: datetime, spread: float, acto
         if row is None:
             return None
         before = State(row.state) if row.state else None
-        row.claimed_until = None
+        row.claimed_until = row.wanted_at = None
         if report.state is State.UNKNOWN:
             row.trouble = report.problem[:TROUBLE_MAX] or "DNS did not answer"
             pause = min(RETRY_SECONDS * 2.0 ** min(row.failures, 16), RETRY_MAX_SECONDS)

@@ -1,12 +1,16 @@
 """What a person typed, kept while it is wrong: values and errors by field, so that an error stands beside its field."""
 
+import re
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from django.http import HttpRequest
 
 from outgate.portal.errors import Invalid
+
+ENTRIES_MAX: Final = 200  # of a list in one field: all of it is one transaction, which others wait for
+_BETWEEN: Final = re.compile(r"[\s,;]+")
 
 
 @dataclass(slots=True)
@@ -33,6 +37,16 @@ class Form:
         if not text.isascii() or not text.isdecimal() or len(text) > 9:
             raise Invalid(name, f"{text!r} is not a number. Enter digits only.")
         return int(text)
+
+    def entries(self, name: str) -> list[str]:
+        """What was listed in one field, apart by blanks, line ends, commas or semicolons, each once: a pasted list.
+        A browser makes blanks of the line ends that are pasted into a field of one line. Raises: Invalid."""
+        found = list(dict.fromkeys(_BETWEEN.split(self.text(name).strip(" ,;"))))
+        if len(found) > ENTRIES_MAX:
+            raise Invalid(
+                name, f"These are {len(found)}. Enter at most {ENTRIES_MAX} at once; the API takes any number."
+            )
+        return found
 
     def is_checked(self, name: str) -> bool:
         return bool(self.values.get(name))

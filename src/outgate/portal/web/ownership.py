@@ -7,7 +7,7 @@ they say is bounded.
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Final
 
 import dns.exception
@@ -19,6 +19,8 @@ import dns.rcode
 import dns.rdatatype
 import dns.resolver
 from dns.rdtypes.ANY.TXT import TXT
+
+from outgate.portal.outbound.validation import special_kind
 
 BUDGET_SECONDS: Final = 8.0  # for all questions: a person waits
 QUESTION_SECONDS: Final = 2.0
@@ -105,7 +107,7 @@ def _servers(name: str, resolver: dns.resolver.Resolver, end: float, allow_priva
                 continue
             for record in records:
                 address = str(record)
-                if yielded < SERVERS_MAX and (allow_private or ip_address(address).is_global):
+                if yielded < SERVERS_MAX and (allow_private or special_kind(ip_network(address)) is None):
                     yielded += 1
                     yield address
 

@@ -4,7 +4,7 @@ import pytest
 from django.template import engines
 
 from outgate.portal.web.forms import Form
-from outgate.portal.web.templatetags.portal import code_spans, duration
+from outgate.portal.web.templatetags.portal import as_written, code_spans, duration
 
 
 def shown(template: str, **context: object) -> str:
@@ -42,3 +42,16 @@ def test_backquotes_become_code_and_nothing_else_becomes_a_tag() -> None:
 )
 def test_duration_is_in_the_unit_that_people_use(seconds: float, told: str) -> None:
     assert duration(seconds) == told
+
+
+@pytest.mark.parametrize(
+    ("domain", "written"),
+    [
+        ("xn--mller-kva.example", "müller.example"),
+        ("mail.xn--p1ai", "mail.рф"),
+        ("example.com", "example.com"),
+        ("xn--mller-kva._x.example", "xn--mller-kva._x.example"),  # idna takes no underscore
+    ],
+)
+def test_domain_is_shown_in_the_letters_of_its_owner(domain: str, written: str) -> None:
+    assert as_written(domain) == written

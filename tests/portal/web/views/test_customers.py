@@ -9,6 +9,7 @@ from tests.support.portal import ACTOR, actions, region
 from outgate.portal.accounts.models import User
 from outgate.portal.customers.models import Customer
 from outgate.portal.outbound.models import SendingDomain
+from outgate.portal.web.forms import ENTRIES_MAX
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 MANY = 10_000
@@ -88,7 +89,7 @@ def test_new_customer_comes_with_domains_and_an_administrator(people: People, si
         "name": "Gamma & Co",
         "plan": "unified",
         "mail_platform": "microsoft-365",
-        "domains": "gamma.example\r\nGAMMA.onmicrosoft.com",
+        "domains": "gamma.example\r\nGAMMA.example.org",
         "admin_name": "Gil",
         "admin_email": "gil@gamma.example",
     }
@@ -97,7 +98,7 @@ def test_new_customer_comes_with_domains_and_an_administrator(people: People, si
     assert answer.status_code == 200
     made = Customer.objects.get(name="Gamma & Co")
     assert (made.plan, made.mail_platform, made.partner) == ("unified", "microsoft-365", people.staff.partner)
-    assert sorted(made.domains.values_list("name", flat=True)) == ["gamma.example", "gamma.onmicrosoft.com"]
+    assert sorted(made.domains.values_list("name", flat=True)) == ["gamma.example", "gamma.example.org"]
     user = User.objects.get(email="gil@gamma.example")
     assert user.check_password(answer.context["password"])
     assert answer.context["password"] in answer.content.decode()
@@ -111,6 +112,8 @@ def test_new_customer_comes_with_domains_and_an_administrator(people: People, si
         ({"plan": "gold"}, "plan"),
         ({"mail_platform": ""}, "mail_platform"),
         ({"domains": "good.example\nno domain"}, "domains"),
+        ({"domains": "good.example gamma.onmicrosoft.com"}, "domains"),
+        ({"domains": " ".join(f"d{number}.example" for number in range(ENTRIES_MAX + 1))}, "domains"),
         ({"admin_email": "nobody"}, "admin_email"),
         ({"admin_email": "admin@alpha.example"}, "admin_email"),
     ],

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from outgate.portal.customers.models import Customer
+from outgate.portal.outbound.selectors import has_tenant_lock
 from outgate.portal.web.request import CallerRequest
 from outgate.portal.web.sections import basics, clouds, guides, limits, spf
 
@@ -42,14 +43,14 @@ SECTIONS: Final = (
     Section("smarthost", "Your smarthost", basics.nothing),
     Section("domains", "Domains", basics.domains),
     Section("platform", "Mail platform", clouds.platform),
-    Section("tenant", "Tenant lock", clouds.tenant, clouds.is_microsoft),
+    Section("tenant", "Tenant lock", clouds.tenant, has_tenant_lock),
     Section("google", "Google signature", clouds.google, clouds.is_google),
     Section("sources", "Outbound Sources", basics.sources),
     Section("spf", "SPF records", spf.spf),
     Section("guides", "Set-up guide", guides.guides),
     Section("relays", "Sender Relay", basics.relays),
     Section("forwards", "Auto Forward", basics.forwards),
-    Section("pools", "Microsoft pools", clouds.pools, clouds.is_microsoft),
+    Section("pools", "Microsoft pools", clouds.pools, has_tenant_lock),
     Section("limits", "Limits", limits.limits),
     Section("near", "Near a limit", limits.near),
     Section("locked", "Locked senders", limits.locked),

@@ -1,5 +1,6 @@
 """What the plain parts of the page show: rows of the customer's."""
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from django.utils import timezone
@@ -8,6 +9,7 @@ from outgate.contract.policy import RelayTls
 from outgate.portal.accounts.models import Role
 from outgate.portal.customers.models import Customer, MailPlatform
 from outgate.portal.outbound.activation import activation_of
+from outgate.portal.outbound.selectors import has_tenant_lock
 from outgate.portal.web.request import CallerRequest
 
 RELAY_TLS: Final = (
@@ -29,8 +31,19 @@ def status(_request: CallerRequest, customer: Customer) -> dict[str, Any]:
 def domains(request: CallerRequest, customer: Customer) -> dict[str, Any]:
     return {
         "domains": list(customer.domains.order_by("name")),
+        "with_relays": _with_parents(customer.sender_relays.values_list("domain", flat=True)),
+        "has_tenant_lock": has_tenant_lock(customer),
         "may_vouch": request.caller.role is Role.OPERATOR,
     }
+
+
+def _with_parents(names: Iterable[str]) -> set[str]:
+    found = set()
+    for name in names:
+        while name:
+            found.add(name)
+            _, _, name = name.partition(".")
+    return found
 
 
 def sources(_request: CallerRequest, customer: Customer) -> dict[str, Any]:

@@ -39,10 +39,6 @@ GOOGLE: Final = "google"
 _PROVIDERS: Final = {MailPlatform.MICROSOFT_365.value: MICROSOFT, MailPlatform.GOOGLE.value: GOOGLE}
 
 
-def is_microsoft(customer: Customer) -> bool:
-    return customer.mail_platform == MailPlatform.MICROSOFT_365 or customer.microsoft_tenants.exists()
-
-
 def is_google(customer: Customer) -> bool:
     return bool(customer.mail_platform == MailPlatform.GOOGLE)
 

@@ -1,18 +1,23 @@
 """What DNS says of the customer's domains, and what to publish."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
+from django.conf import settings
 from django.db.models import Case, QuerySet, Value, When
+from django.utils import timezone
 
 from outgate.portal.customers.models import Customer
 from outgate.portal.outbound.models import SendingDomain
 from outgate.portal.spf import texts
-from outgate.portal.spf.selectors import DomainSpf, domains_of, known_of
+from outgate.portal.spf.selectors import DomainSpf, domains_of, first_record, known_of
 from outgate.portal.web.request import CallerRequest
 from outgate.spf.check import LOOKUPS_MAX, VOIDS_MAX, Result
 from outgate.spf.report import STRING_MAX, State
 
+AWAITED: Final = timedelta(minutes=2)  # so long a question that the clerk was told to ask is said to be under way
+ASKING_MAX: Final = 10  # cards of a page that ask for news by themselves
 SHOWN_MAX: Final = 50  # domains on the page, those with something to do first
 _BADGES: Final = {State.GOOD: "on", State.UNREADY: "off", State.UNKNOWN: "off"}
 _RESULT_BADGES: Final = {Result.PASS: "on", Result.NEUTRAL: "busy", Result.SOFTFAIL: "busy", Result.TEMPERROR: "busy"}
@@ -20,17 +25,28 @@ _RESULT_BADGES: Final = {Result.PASS: "on", Result.NEUTRAL: "busy", Result.SOFTF
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A domain, ready to be shown."""
+    """A domain, ready to be shown. is_asking: is the page to ask for news of it by itself?"""
 
     known: DomainSpf
+    is_asking: bool = False
+
+    @property
+    def is_first(self) -> bool:
+        """Is DNS asked for the first time, now or in a moment?"""
+        return not self.is_told and is_awaited(self.known)
+
+    @property
+    def is_told(self) -> bool:
+        """Has there been an answer, or why there is none?"""
+        return self.known.report is not None or bool(self.known.trouble)
 
     @property
     def label(self) -> str:
-        return texts.label_of(self.known)
+        return "Being looked up" if self.is_first else texts.label_of(self.known)
 
     @property
     def badge(self) -> str:
-        return _BADGES.get(self.known.state, "bad")
+        return "busy" if self.is_first else _BADGES.get(self.known.state, "bad")
 
     @property
     def is_open(self) -> bool:
@@ -64,13 +80,30 @@ class Card:
         return self.known.report is not None and len(self.known.report.to_publish) > STRING_MAX
 
 
+def is_awaited(known: DomainSpf) -> bool:
+    """Has the clerk been told so lately that its answer may come any moment? If it is away, nobody waits on."""
+    if not settings.SITE.spf_recheck or known.wanted_at is None:
+        return False
+    return timezone.now() - known.wanted_at < AWAITED
+
+
 def spf(_request: CallerRequest, customer: Customer) -> dict[str, Any]:
-    region = customer.region
     rows = _those_with_work_first(domains_of(customer))
     total = rows.count()
-    return {
-        "cards": [Card(known) for known in known_of(customer, rows[:SHOWN_MAX])],
+    shown = known_of(customer, rows[:SHOWN_MAX])
+    asking = {known.domain.pk for known in [each for each in shown if is_awaited(each)][:ASKING_MAX]}
+    return common(customer) | {
+        "cards": [Card(known, known.domain.pk in asking) for known in shown],
         "hidden": max(0, total - SHOWN_MAX),
+    }
+
+
+def common(customer: Customer) -> dict[str, Any]:
+    """What all cards of a customer show."""
+    region = customer.region
+    return {
+        "is_looked_at": settings.SITE.spf_recheck,
+        "first_record": first_record(customer),
         "include": region.spf_include,
         "missing": texts.missing_of(region.spf_include, region.sending_addresses, region.name),
         "lookups_max": LOOKUPS_MAX,

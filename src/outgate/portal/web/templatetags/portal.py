@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+import idna
 from django import template
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
@@ -130,3 +131,12 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes = seconds / 60
     return f"{minutes:.0f} min" if minutes < 100 else f"{minutes / 60:.0f} h"
+
+
+@register.filter
+def as_written(domain: str) -> str:
+    """A canonical domain as its owner writes it: A-labels (RFC 5890) as the letters that they stand for."""
+    try:
+        return idna.decode(domain) if "xn--" in domain else domain
+    except (idna.IDNAError, UnicodeError):
+        return domain

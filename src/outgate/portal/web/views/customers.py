@@ -165,7 +165,7 @@ def _create(request: CallerRequest, form: Form, partners: list[Partner], regions
             mail_platform=_choice("mail_platform", form, MailPlatform),
             foreign_from=ForeignFrom(customer.foreign_from),
         )
-        for name in form.text("domains").replace(",", " ").split():
+        for name in form.entries("domains") if form.text("domains") else ():
             try:
                 outbound.add_domain(actor=actor, customer=customer, name=name)
             except Invalid as error:

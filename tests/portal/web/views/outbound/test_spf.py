@@ -17,7 +17,9 @@ from outgate.portal.outbound import services as outbound
 from outgate.portal.outbound.models import SendingDomain
 from outgate.portal.spf import asking
 from outgate.portal.spf.models import SpfState
-from outgate.portal.web.sections.spf import SHOWN_MAX
+from outgate.portal.spf.services import claim_due, settle
+from outgate.portal.web.sections.spf import ASKING_MAX, AWAITED, SHOWN_MAX
+from outgate.spf.report import Report, State
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 PAGE = "/customers/alpha/outbound/"
@@ -57,8 +59,8 @@ def shown(client: Any) -> str:
 def test_a_record_with_us_in_it(people: People, domain: SendingDomain, dns: Zone, signed_in: SignedIn) -> None:
     dns.records["alpha.example"] = {"TXT": [GOOD_RECORD]}
     client = signed_in(people.admin)
-    assert "Not asked yet" in shown(client)
-    assert f"include:{INCLUDE}" in shown(client)
+    assert "Being looked up" in shown(client)
+    assert f'data-copy="v=spf1 include:{INCLUDE} ~all"' in shown(client)
 
     answer = check(client, domain, follow=True)
 
@@ -177,10 +179,74 @@ def test_region_that_is_not_ready_says_what_the_operator_has_to_set(people: Peop
 
 def test_viewer_sees_and_does_not_ask(people: People, domain: SendingDomain, signed_in: SignedIn) -> None:
     client = signed_in(people.viewer)
-    assert "Check again" not in shown(client)
+    assert "Check " not in shown(client)
     assert check(client, domain).status_code == 403
     assert check(signed_in(people.foreign_admin), domain).status_code == 404
-    assert not SpfState.objects.exists()
+    assert SpfState.objects.get().asked_at is None
+
+
+def test_new_domain_shows_what_to_publish_at_once_and_the_answer_when_it_comes(
+    people: People, domain: SendingDomain, signed_in: SignedIn
+) -> None:
+    Customer.objects.filter(pk=people.alpha.pk).update(mail_platform="google-workspace")
+    client, card = signed_in(people.admin), f"{PAGE}domains/{domain.pk}/spf/card/"
+    section = shown(client)
+    assert f'hx-get="{card}"' in section
+    assert "Check now<span" in section
+    assert f'data-copy="v=spf1 include:_spf.google.com include:{INCLUDE} ~all"' in section
+    assert f'hx-get="{card}"' in client.get(card).content.decode()
+
+    (claimed,) = claim_due(now=timezone.now(), limit=10)
+    asked = client.get(card).content.decode()  # and not answered yet
+    assert f'hx-get="{card}"' in asked
+    assert "Being looked up" in asked
+    assert "Check now<span" in asked
+    report = Report(domain.name, State.NO_RECORD, to_publish="v=spf1 ~all")
+    settle(claimed=claimed, report=report, now=timezone.now(), spread=0, actor=ACTOR)
+
+    answer = client.get(card).content.decode()
+    assert "hx-get" not in answer
+    assert "No SPF record" in answer
+    assert 'data-copy="v=spf1 ~all"' in answer
+    assert "Check again<span" in answer
+
+
+def test_page_does_not_wait_on_where_nobody_asks(people: People, domain: SendingDomain, signed_in: SignedIn) -> None:
+    SpfState.objects.update(wanted_at=timezone.now() - AWAITED)
+    section = shown(signed_in(people.admin))
+    assert "hx-get" not in section
+    assert "Not asked yet" in section
+    assert "Check now<span" in section
+
+
+def test_page_promises_nothing_where_the_clerk_does_not_look(
+    people: People, domain: SendingDomain, signed_in: SignedIn, settings: Any
+) -> None:
+    client = signed_in(people.admin)
+    assert "We look at least once a day" in shown(client)
+    settings.SITE = msgspec.structs.replace(settings.SITE, spf_recheck=False)
+    section = shown(client)
+    for text in ("hx-get", "once a day", "looked at daily", "Being looked up"):
+        assert text not in section
+    assert "Check now<span" in section
+
+
+def test_page_does_not_promise_to_try_again_what_is_not_looked_at_daily(
+    people: People, domain: SendingDomain, signed_in: SignedIn
+) -> None:
+    SpfState.objects.update(trouble="no answer", asked_at=timezone.now(), wanted_at=None)
+    client = signed_in(people.admin)
+    assert "We try again" not in shown(client)
+    Customer.objects.filter(pk=people.alpha.pk).update(outbound="active")
+    assert "We try again by ourselves." in shown(client)
+
+
+def test_only_some_of_many_new_domains_ask_for_news_by_themselves(people: People, signed_in: SignedIn) -> None:
+    for number in range(ASKING_MAX + 1):
+        outbound.add_domain(actor=ACTOR, customer=people.alpha, name=f"d{number:02}.example")
+    section = shown(signed_in(people.admin))
+    assert section.count("hx-get") == ASKING_MAX
+    assert section.count("Being looked up") == ASKING_MAX + 1
 
 
 def test_many_domains_are_cut_and_those_with_work_come_first(people: People, signed_in: SignedIn) -> None:

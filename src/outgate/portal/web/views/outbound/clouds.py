@@ -17,7 +17,7 @@ from outgate.portal.web.forms import Form
 from outgate.portal.web.request import CallerRequest, of_customer
 from outgate.portal.web.sections import clouds as sections
 from outgate.portal.web.tenant_lookup import NotFoundOut, tenant_of
-from outgate.portal.web.views.outbound.page import form_view, page
+from outgate.portal.web.views.outbound.page import form_view, newest, page
 
 ChoiceT = TypeVar("ChoiceT", PoolAction, SignatureRule)
 
@@ -28,7 +28,7 @@ def _confirm(request: CallerRequest, customer: Customer, form: Form) -> tuple[st
         tenant = cloud_services.confirm_tenant(actor=actor, customer=customer, tenant_id=form.text("tenant_id"))
         for name in form.chosen("name"):
             cloud_services.add_microsoft_name(actor=actor, customer=customer, name=name)
-    return "tenant", f"The tenant {tenant.tenant_id} is confirmed. Its mail passes from now on."
+    return "tenant", f"The tenant {tenant.tenant_id} is confirmed. Its mail in your name counts as yours now."
 
 
 def _remove(request: CallerRequest, customer: Customer, form: Form) -> tuple[str, str]:
@@ -38,8 +38,9 @@ def _remove(request: CallerRequest, customer: Customer, form: Form) -> tuple[str
 
 
 def _add_name(request: CallerRequest, customer: Customer, form: Form) -> tuple[str, str]:
+    before = newest(customer.microsoft_names)
     row = cloud_services.add_microsoft_name(actor=request.caller.actor, customer=customer, name=form.text("name"))
-    return "tenant", f"{row.name} was added."
+    return "tenant", f"{row.name} was {'added' if row.pk > before else 'there already'}."
 
 
 def _remove_name(request: CallerRequest, customer: Customer, form: Form) -> tuple[str, str]:

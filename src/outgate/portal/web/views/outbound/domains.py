@@ -8,22 +8,31 @@ from outgate.portal.accounts.models import Role
 from outgate.portal.accounts.scope import ABSENT, part_of
 from outgate.portal.customers.models import Customer
 from outgate.portal.errors import NotFound
+from outgate.portal.feed.changes import changes
 from outgate.portal.outbound import services
 from outgate.portal.outbound.models import SendingDomain
 from outgate.portal.web.forms import Form
 from outgate.portal.web.ownership import DomainQuestion, NoAnswer, txt_records
 from outgate.portal.web.request import CallerRequest, of_customer
-from outgate.portal.web.views.outbound.page import done, form_view, page
+from outgate.portal.web.views.outbound.page import count_added, done, form_view, newest, page
 
 
 def _add_domain(request: CallerRequest, customer: Customer, form: Form) -> tuple[str, str]:
-    domain = services.add_domain(
-        actor=request.caller.actor,
-        customer=customer,
-        name=form.text("name"),
-        include_subdomains=form.is_checked("include_subdomains"),
-    )
-    return "domains", f"{domain.name} was added. Publish its TXT record to prove that it is yours."
+    before, include_subdomains = newest(customer.domains), form.is_checked("include_subdomains") or None
+    with changes():  # all or nothing
+        domains = [
+            services.add_domain(
+                actor=request.caller.actor, customer=customer, name=name, include_subdomains=include_subdomains
+            )
+            for name in form.entries("name")
+        ]
+    if len(domains) > 1:
+        return "domains", count_added("domain", domains, before)
+    (domain,) = domains
+    if domain.pk > before:
+        return "domains", f"{domain.name} was added. Publish its TXT record to prove that it is yours."
+    which = "with all its subdomains" if domain.include_subdomains else "without its subdomains"
+    return "domains", f"{domain.name} was there already. It is listed {which}."
 
 
 add_domain = form_view("domain", _add_domain)
@@ -63,7 +72,21 @@ def vouch(request: CallerRequest, customer: Customer, pk: int) -> HttpResponse:
 
 @require_POST
 @of_customer
+def set_subdomains(request: CallerRequest, customer: Customer, pk: int) -> HttpResponse:
+    """With all its subdomains, or without."""
+    domain = part_of(customer, SendingDomain.objects.all(), pk=pk)
+    wanted, relays = Form.of(request).is_checked("include_subdomains"), customer.sender_relays.count()
+    services.add_domain(actor=request.caller.actor, customer=customer, name=domain.name, include_subdomains=wanted)
+    gone = relays - customer.sender_relays.count()
+    also = f" {gone} sender relay{'' if gone == 1 else 's'} of these went with them." if gone else ""
+    which = "with all its" if wanted else "without its"
+    return done(request, customer, "domains", f"{domain.name} is listed {which} subdomains now.{also}")
+
+
+@require_POST
+@of_customer
 def remove_domain(request: CallerRequest, customer: Customer, pk: int) -> HttpResponse:
     domain = part_of(customer, SendingDomain.objects.all(), pk=pk)
-    services.remove_domain(actor=request.caller.actor, domain=domain)
-    return done(request, customer, "domains", f"{domain.name} was removed.")
+    relays = services.remove_domain(actor=request.caller.actor, domain=domain)
+    also = f" So was the sender relay of {', '.join(relays)}: it would serve no mail any more." if relays else ""
+    return done(request, customer, "domains", f"{domain.name} was removed.{also}")

@@ -1,8 +1,10 @@
 """The page itself, and what the views of its forms share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from django.contrib import messages
+from django.db.models import Manager, Max, Model
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -15,6 +17,7 @@ from outgate.portal.web import sections
 from outgate.portal.web.forms import Form
 from outgate.portal.web.request import CallerRequest, of_customer
 
+ModelT = TypeVar("ModelT", bound=Model)
 Work = Callable[[CallerRequest, Customer, Form], tuple[str, str]]
 
 
@@ -53,6 +56,20 @@ def done(request: CallerRequest, customer: Customer, anchor: str, text: str) -> 
     """Back to the section `anchor`, which says `text`."""
     messages.success(request, text)
     return HttpResponseRedirect(f"{reverse('outbound', args=[customer.slug])}#{anchor}")
+
+
+def newest(rows: Manager[ModelT]) -> int:
+    """What has a greater primary key afterwards was made since; what has not was there already."""
+    return rows.aggregate(newest=Max("pk"))["newest"] or 0
+
+
+def count_added(noun: str, rows: Sequence[Model], before: int) -> str:
+    """What to say of several that were listed at once. before: `newest` of them until then."""
+    made = {row.pk for row in rows}  # two spellings are one row
+    added = sum(pk > before for pk in made)
+    there = len(made) - added
+    plural = "" if added == 1 else "s"
+    return f"{added} {noun}{plural} added" + (f"; {there} more there already." if there else ".")
 
 
 def form_view(name: str, work: Work) -> Callable[..., HttpResponse]:

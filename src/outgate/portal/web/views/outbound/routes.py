@@ -15,7 +15,7 @@ from outgate.portal.outbound.models import AutoForwardDestination, SenderRelay
 from outgate.portal.web import relay_tests
 from outgate.portal.web.forms import Form
 from outgate.portal.web.request import CallerRequest, of_customer
-from outgate.portal.web.views.outbound.page import done, form_view, page
+from outgate.portal.web.views.outbound.page import done, form_view, newest, page
 
 
 def _set_relay(request: CallerRequest, customer: Customer, form: Form) -> tuple[str, str]:
@@ -38,8 +38,9 @@ def _set_relay(request: CallerRequest, customer: Customer, form: Form) -> tuple[
 
 
 def _add_forward(request: CallerRequest, customer: Customer, form: Form) -> tuple[str, str]:
+    before = newest(customer.auto_forwards)
     destination = services.add_auto_forward(actor=request.caller.actor, customer=customer, address=form.text("address"))
-    return "forwards", f"{destination.address} was added."
+    return "forwards", f"{destination.address} was {'added' if destination.pk > before else 'there already'}."
 
 
 set_relay = form_view("relay", _set_relay)
@@ -51,9 +52,12 @@ add_forward = form_view("forward", _add_forward)
 def test_relay(request: CallerRequest, customer: Customer) -> HttpResponse:
     """Try what was typed, or a relay that is stored, as delivery would. Nothing is changed, no message is sent."""
     form = Form.of(request, "relay")
-    stored = customer.sender_relays.filter(domain=form.text("domain").lower()).first()
     password = form.values.pop("password", "")
     with form.catching():
+        stored = None
+        if form.text("domain"):
+            domain = validation.parse_domain("domain", form.text("domain"))
+            stored = customer.sender_relays.filter(domain=domain).first()
         host = validation.parse_relay_host("host", form.text("host"), allow_private=settings.ALLOW_PRIVATE_ADDRESSES)
         login = form.text("login")
         if stored is not None and not password and (stored.login, stored.host) == (login, host):
