@@ -166,7 +166,7 @@ def test_no_field_beyond_the_described_ones_is_taken(people: People) -> None:
         body = route.body()
         if not isinstance(body, dict):
             continue
-        for name in columns:
+        for name in set(columns) - body.keys():
             answer = mine.send(route.method, route.address(customer_id="alpha"), body | {name: "1"})
             assert answer.status_code == 422, (route.method, route.path, answer.content)
             assert [error["field"] for error in answer.json()["errors"]] == [name]

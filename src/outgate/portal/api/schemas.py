@@ -216,6 +216,9 @@ class UserOut(Schema):
     rights: list[Right] = Field(description="Of partner staff", examples=[[]])
     is_active: bool = Field(description="May the user sign in?", examples=[True])
     created_at: datetime
+    link_expires_at: datetime | None = Field(
+        description="Of the link to choose a password that was mailed; null while there is none", examples=[None]
+    )
 
 
 class UserPage(Schema):
@@ -223,18 +226,32 @@ class UserPage(Schema):
     next: str | None = Field(examples=[None])
 
 
+Rights = Annotated[list[Annotated[Right, Field(strict=False)]], Field(max_length=len(Right))]
+
+
 class UserIn(In):
     email: str = Field(max_length=EMAIL_MAX, examples=["admin@example.com"])
     name: str = Field("", max_length=NAME_MAX, examples=["A. Admin"])
     role: Annotated[Role, Field(strict=False)] = Field(examples=["customer-admin"])
     partner: int = optional("The id of the partner; of partner staff that the operator adds", ge=1, le=2**31)
-    rights: list[Annotated[Right, Field(strict=False)]] = Field([], max_length=len(Right), examples=[[]])
+    rights: Rights = Field([], examples=[[]])
+    mail_link: bool = Field(False, description="Mail a link to choose a password, in place of a first password")
+
+
+class UserChangeIn(In):
+    """What is left out stays as it is."""
+
+    email: str = optional(
+        "To sign in with. Both addresses are told, all sessions end", max_length=EMAIL_MAX, examples=["new@example.com"]
+    )
+    rights: Rights = optional("All that partner staff may do; others have the rights of their role", examples=[[]])
 
 
 class UserMadeOut(Schema):
     user: UserOut
     password: str | None = Field(
-        description="Shown this once. Null in a repeated answer, since it is not kept: set another on the Team page.",
+        description="Shown this once. Null where a link was mailed, and in a repeated answer, since it is not kept: "
+        "ask for another one then.",
         examples=["kq2w8Zr4bT6yN1xV9mLd"],
     )
 

@@ -11,6 +11,7 @@ from outgate.portal.api import (
     guides,
     held,
     installation,
+    keys,
     management,
     messages,
     outbound,
@@ -52,6 +53,7 @@ api.add_router("/customers", policies.router)
 api.add_router("/customers", guides.router)
 api.add_router("/customers", people.customers)
 api.add_router("/users", people.users)
+api.add_router("/keys", keys.router)
 api.add_router("/allowed-addresses", people.addresses)
 api.add_router("/regions", installation.regions)
 api.add_router("/partners", installation.partners)
