@@ -21,7 +21,9 @@ from outgate.portal.api import (
     relays,
     senders,
     spf,
+    templates,
     tenants,
+    usage,
 )
 from outgate.portal.api.authentication import Key
 from outgate.portal.api.body import StrictParser
@@ -50,6 +52,8 @@ api.add_router("/customers", tenants.router)
 api.add_router("/customers", relays.router)
 api.add_router("/customers", spf.router)
 api.add_router("/customers", policies.router)
+api.add_router("/customers", templates.router)
+api.add_router("/customers", usage.router)
 api.add_router("/customers", guides.router)
 api.add_router("/customers", people.customers)
 api.add_router("/users", people.users)
