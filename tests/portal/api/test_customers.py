@@ -47,6 +47,8 @@ def test_search_is_by_name_and_beginning_of_the_id(people: People) -> None:
 
     assert ids(api.get("/customers", q="LPH")) == ["alpha"]
     assert ids(api.get("/customers", q="bet")) == ["beta"]
+    outbound.add_domain(actor=ACTOR, customer=people.alpha, name="sending.example")
+    assert ids(api.get("/customers", q="Sending")) == ["alpha"]
 
 
 @pytest.mark.parametrize("query", [{"cursor": "%%%"}, {"cursor": "AA"}, {"limit": 0}, {"limit": 9999}, {"limit": "x"}])

@@ -44,6 +44,14 @@ def test_pages_and_search(alpha: Api) -> None:
     assert alpha.get(PATH, cursor="rubbish").status_code == 422
 
 
+def test_slow_mail_is_listed_by_itself(alpha: Api) -> None:
+    accept(1, **HELD)
+    name = accept(2, lane="slow", lane_reason="over-limit")
+
+    assert [each["reference"] for each in alpha.get(PATH, standing="slow").json()["items"]] == [name]
+    assert alpha.get(PATH, standing="lost").json()["errors"][0]["field"] == "standing"
+
+
 @pytest.mark.parametrize(
     "body",
     [

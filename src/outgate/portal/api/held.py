@@ -1,7 +1,7 @@
 """Routes of held mail, and of what is decided over waiting mail."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from django.http import HttpRequest
 from ninja import Field, Router, Schema
@@ -16,6 +16,7 @@ from outgate.portal.api.problems import Problem
 from outgate.portal.api.schemas import In
 from outgate.portal.held.selectors import ORDER_SECONDS, HeldRow, held_of
 from outgate.portal.held.services import ACTIONS, CHOSEN_MAX, Taken, order
+from outgate.portal.tracker.models import Status
 from outgate.portal.tracker.search import TEXT_MAX, read_queue_id
 
 router = Router(tags=["messages"])
@@ -83,15 +84,18 @@ def index(
     customer_id: str,
     text: Annotated[Text, Field(description="Part of sender, recipient or subject")] = "",
     reason: Text = "",
+    standing: Annotated[
+        Literal["held", "slow"], Field(description="`held`, or `slow`: over a limit, in the slow lane")
+    ] = "held",
     cursor: Cursor = "",
     limit: Limit = LIMIT_DEFAULT,
 ) -> HeldPageOut:
-    """Newest first, in pages."""
+    """Newest first, in pages: mail that waits until somebody decides, or until there is room for it."""
     customer = customer_of(caller_of(request), customer_id)
     before = read_queue_id(read_cursor(cursor)) if cursor else ""
     if cursor and not before:
         raise Problem(422, "cursor-unknown", "This is no cursor of this list. Leave it out for the first page.")
-    found = held_of(customer.slug, text=text, reason=reason, before=before, limit=limit)
+    found = held_of(customer.slug, standing=Status(standing), text=text, reason=reason, before=before, limit=limit)
     following = write_cursor(found.next_before) if found.next_before else None
     return HeldPageOut(items=[_out(row) for row in found.rows], next=following)
 

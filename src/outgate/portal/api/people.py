@@ -47,7 +47,7 @@ def add(request: HttpRequest, wanted: schemas.UserIn) -> Status[schemas.UserMade
     """Of the key's own organisation; the operator adds staff. The answer has the first password, which is kept nowhere:
     an answer that is repeated for its `Idempotency-Key` comes without it. With `mail_link` there is none: 409 if no
     link can be mailed now."""
-    new = _mailing(
+    new = mailing(
         team.add_member,
         caller=_manager(request),
         email=wanted.email,
@@ -55,7 +55,7 @@ def add(request: HttpRequest, wanted: schemas.UserIn) -> Status[schemas.UserMade
         role=wanted.role.value,
         partner=str(wanted.partner) if "partner" in wanted.model_fields_set else "",
         rights=[each.value for each in wanted.rights],
-        link_url=_link_url() if wanted.mail_link else "",
+        link_url=link_url() if wanted.mail_link else "",
     )
     keep_without(request, "password")
     return Status(201, schemas.UserMadeOut(user=_user(new.user), password=new.password or None))
@@ -117,7 +117,7 @@ def password_link(request: HttpRequest, user_id: UserId) -> schemas.UserOut:
     """To choose a password by, once. It goes to the user alone, ends those sent before, and changes nothing until it is
     used. 409 if none can be mailed now."""
     caller, user = _managed(request, user_id)
-    _mailing(links.send_link, actor=caller.actor, user=user, site_url=_link_url(), now=timezone.now())
+    mailing(links.send_link, actor=caller.actor, user=user, site_url=link_url(), now=timezone.now())
     return _user(user)
 
 
@@ -192,7 +192,7 @@ def _managed(request: HttpRequest, user_id: int) -> tuple[Caller, User]:
     return caller, team.managed_user(caller, user_id)
 
 
-def _link_url() -> str:
+def link_url() -> str:
     """The site that links lead to. Raises: Problem."""
     if not settings.SITE.has_public_url:
         detail = "No link can be mailed, since the operator has not named the portal's address. Make a password."
@@ -200,7 +200,7 @@ def _link_url() -> str:
     return str(settings.SITE.url)
 
 
-def _mailing(work: Callable[..., T], **arguments: Any) -> T:
+def mailing(work: Callable[..., T], **arguments: Any) -> T:
     """What mails a link, if one can be mailed now. Raises: Problem, Invalid."""
     try:
         return work(**arguments)

@@ -18,6 +18,7 @@ from outgate.portal.outbound.models import LABEL_MAX, MAILBOX_MAX
 from outgate.portal.reason_pages import Kind, ReasonActor
 
 SENDING_ADDRESSES_MAX = 1_000  # of a region
+DOMAINS_AT_ONCE_MAX = 100  # of a new customer: more are added one by one, or by a text
 
 
 class In(Schema):
@@ -60,6 +61,14 @@ class CustomerPage(Schema):
     next: str | None = Field(description="The cursor of the next page; null at the end", examples=[None])
 
 
+class AdminIn(In):
+    """A new customer's first administrator."""
+
+    email: str = Field(max_length=EMAIL_MAX, examples=["admin@second.example.com"])
+    name: str = Field("", max_length=NAME_MAX, examples=["A. Admin"])
+    mail_link: bool = Field(False, description="Mail a link to choose a password, in place of a first password")
+
+
 class CustomerIn(In):
     """A new customer."""
 
@@ -69,12 +78,25 @@ class CustomerIn(In):
     plan: AnyPlan = Field(Plan.GATEWAY, examples=["gateway"])
     mail_platform: AnyPlatform = Field(MailPlatform.OTHER, examples=["microsoft-365"])
     id: str = optional("Of the operator's choice; made from the name otherwise", max_length=SLUG_MAX)
+    domains: list[Annotated[str, Field(min_length=1, max_length=HOST_MAX)]] = Field(
+        [], max_length=DOMAINS_AT_ONCE_MAX, description="To begin with; each is still to be proven", examples=[[]]
+    )
+    admin: AdminIn = optional("Whoever administers it first; its people are added with its own keys after that")
+
+
+class CustomerMadeOut(CustomerOut):
+    admin_password: str | None = Field(
+        description="Of the first administrator, shown this once. Null without one, where a link was mailed, and in a "
+        "repeated answer, since it is not kept.",
+        examples=[None],
+    )
 
 
 class CustomerChangeIn(In):
     """What is left out stays as it is."""
 
     name: Name = optional("Staff only", examples=["Example Limited"])
+    partner: str = optional("The partner's name. The operator only", max_length=NAME_MAX, examples=["default"])
     region: str = optional("The region's id. Staff only", max_length=SLUG_MAX, examples=["default"])
     plan: AnyPlan = optional("Staff only", examples=["unified"])
     mail_platform: AnyPlatform = optional(examples=["google-workspace"])

@@ -64,6 +64,7 @@ api.add_router("/partners", installation.partners)
 api.add_router("/reasons", reasons.router)
 api.add_router("/customers", held.router)
 api.add_router("/customers", messages.router)
+api.add_router("/messages", messages.staff)
 api.add_router("/audit", audit.router)
 
 
