@@ -39,7 +39,7 @@ def test_key_of_before_cannot_outlive_or_outdo_the_one_that_makes_it(people: Peo
     for body, field in (
         ({**READ, "scopes": ["customers:read", "team:write"]}, "scopes"),
         ({**READ, "scopes": ["installation:write"]}, "scopes"),
-        ({**READ, "scopes": ["everything"]}, "scopes.0"),
+        ({**READ, "scopes": ["everything"]}, "scopes[0]"),
         ({**READ, "scopes": []}, "scopes"),
         ({**READ, "days": 2}, "days"),
         ({**READ, "days": 0}, "days"),

@@ -218,7 +218,7 @@ def test_address_and_rights_are_changed_together_or_not_at_all(people: People) -
     assert api.send("PATCH", path, {"rights": []}).json()["email"] == "new@example.com"
     for body, field in (
         ({"rights": ["tracker"], "email": "operator@example.com"}, "email"),
-        ({"email": "x@example.com", "rights": ["everything"]}, "rights.0"),
+        ({"email": "x@example.com", "rights": ["everything"]}, "rights[0]"),
         ({"role": "operator"}, "role"),
         ({"email": None}, "email"),
     ):

@@ -14,6 +14,7 @@ from outgate.portal.api.authentication import Key, caller_of
 from outgate.portal.api.pages import LIMIT_DEFAULT, Cursor, Limit, read_cursor, write_cursor
 from outgate.portal.api.problems import Problem
 from outgate.portal.api.schemas import In
+from outgate.portal.errors import Invalid
 from outgate.portal.held.selectors import ORDER_SECONDS, HeldRow, held_of
 from outgate.portal.held.services import ACTIONS, CHOSEN_MAX, Taken, order
 from outgate.portal.tracker.models import Status
@@ -110,8 +111,15 @@ def decide(request: HttpRequest, customer_id: str, wanted: DecisionIn) -> Decisi
     caller = caller_of(request)
     customer = customer_of(caller, customer_id)
     if wanted.action not in ACTIONS:
-        raise Problem(422, "value-refused", "Choose release, retry or delete.")
-    ordered = order(caller=caller, customer=customer, references=wanted.references, action=wanted.action)
+        raise Invalid("action", "Give one of these: 'release', 'retry' or 'delete'.")
+    if not any(map(read_queue_id, wanted.references)):
+        raise Invalid(
+            "references", "None of these is a reference. One is 13 letters and digits, as `reference` has it."
+        )
+    try:
+        ordered = order(caller=caller, customer=customer, references=wanted.references, action=wanted.action)
+    except Invalid as error:
+        raise Invalid("references" if error.field == "chosen" else error.field, error.public_message) from error
     told = [
         TakenOut(reference=each, outcome=ordered.taken.get(read_queue_id(each), Taken.UNKNOWN))
         for each in wanted.references

@@ -119,7 +119,7 @@ def _add_domains(caller: Caller, customer: Customer, names: list[str]) -> None:
         try:
             outbound.add_domain(actor=caller.actor, customer=customer, name=name)
         except Invalid as error:
-            raise Invalid(f"domains.{index}", error.public_message) from error
+            raise Invalid(f"domains[{index}]", error.public_message) from error
 
 
 def _add_admin(caller: Caller, customer: Customer, wanted: schemas.AdminIn) -> str:
