@@ -123,9 +123,10 @@ def test_null_is_no_value(people: People, field: str) -> None:
 def test_customer_changes_its_platform_and_not_what_its_provider_decides(alpha: Api) -> None:
     assert alpha.send("PATCH", "/customers/alpha", {"mail_platform": "exchange"}).status_code == 200
 
-    answer = alpha.send("PATCH", "/customers/alpha", {"name": "X", "plan": "unified", "mail_platform": "other"})
+    wanted = {"name": "X", "plan": "unified", "mail_platform": "other", "foreign_from": "allow"}
+    answer = alpha.send("PATCH", "/customers/alpha", wanted)
     assert answer.status_code == 403
-    assert [error["field"] for error in answer.json()["errors"]] == ["name", "plan"]
+    assert [error["field"] for error in answer.json()["errors"]] == ["name", "plan", "foreign_from"]
     assert alpha.get("/customers/alpha").json()["mail_platform"] == "exchange"
 
 

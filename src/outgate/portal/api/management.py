@@ -22,7 +22,7 @@ from outgate.portal.feed.changes import changes
 from outgate.portal.outbound import services as outbound
 
 customers = router
-OF_STAFF = ("name", "region", "plan")
+OF_STAFF = ("name", "region", "plan", "foreign_from")
 OF_OPERATOR = ("partner",)
 
 
@@ -68,8 +68,8 @@ def create(request: HttpRequest, wanted: schemas.CustomerIn) -> Status[schemas.C
     summary="Change what describes a customer",
 )
 def change(request: HttpRequest, customer_id: str, wanted: schemas.CustomerChangeIn) -> schemas.CustomerOut:
-    """What is left out stays as it is. Name, region and plan are changed by staff only, the partner by the operator:
-    people and keys of the one before reach the customer no more."""
+    """What is left out stays as it is. All but the mail platform is changed by staff only, the partner by the
+    operator: people and keys of the one before reach the customer no more."""
     caller, customer = changed_customer(request, customer_id)
     given = wanted.model_fields_set
     refused = [name for name in _refused(caller) if name in given]

@@ -100,7 +100,7 @@ class CustomerChangeIn(In):
     region: str = optional("The region's id. Staff only", max_length=SLUG_MAX, examples=["default"])
     plan: AnyPlan = optional("Staff only", examples=["unified"])
     mail_platform: AnyPlatform = optional(examples=["google-workspace"])
-    foreign_from: AnyForeignFrom = optional("What becomes of mail from a domain that is not the customer's")
+    foreign_from: AnyForeignFrom = optional("What becomes of mail from a domain that is not the customer's. Staff only")
 
 
 class PlatformIn(In):

@@ -38,7 +38,7 @@ from outgate.portal.errors import Invalid, NotFound
 api = DescribedApi(
     title="Outgate",
     version="1",
-    description="Keys are made in the portal, under API keys. Lists come in pages: ask again with `next` as `cursor`.",
+    description="Keys are made in the portal, under API keys, or by keys. Lists come in pages: ask again with `next` as `cursor`.",
     urls_namespace="api",
     docs_url=None,  # its page would load scripts from another host: ours is `web.views.api_docs`
     openapi_url="/openapi.json",
