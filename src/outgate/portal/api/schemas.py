@@ -338,6 +338,20 @@ class RegionPage(Schema):
     next: str | None = Field(examples=[None])
 
 
+class ProviderOut(Schema):
+    """What is known of a cloud's addresses."""
+
+    name: str = Field(examples=["microsoft"])
+    networks: int = Field(description="How many", examples=[41])
+    confirmed_at: datetime = Field(description="When the cloud last said that the list is right")
+    fetched_at: datetime | None = Field(description="When it came from there; null is the list that came with Outgate")
+    failing: bool = Field(description="Did the last question go wrong?", examples=[False])
+
+
+class ProvidersOut(Schema):
+    items: list[ProviderOut]
+
+
 class ReasonOut(Schema):
     """A reason code, as it stands in replies and records."""
 

@@ -38,7 +38,7 @@ from outgate.portal.errors import Invalid, NotFound
 api = DescribedApi(
     title="Outgate",
     version="1",
-    description="Keys are made in the portal, under API keys, or by keys. Lists come in pages: ask again with `next` as `cursor`.",
+    description="Keys are made in the portal, under API keys. Lists come in pages: ask again with `next` as `cursor`.",
     urls_namespace="api",
     docs_url=None,  # its page would load scripts from another host: ours is `web.views.api_docs`
     openapi_url="/openapi.json",
@@ -63,6 +63,7 @@ api.add_router("/keys", keys.router)
 api.add_router("/allowed-addresses", people.addresses)
 api.add_router("/regions", installation.regions)
 api.add_router("/partners", installation.partners)
+api.add_router("/providers", installation.providers)
 api.add_router("/reasons", reasons.router)
 api.add_router("/customers", held.router)
 api.add_router("/customers", messages.router)
