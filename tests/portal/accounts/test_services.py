@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 from tests.support.portal import ACTOR, actions, customer, partner
 
-from outgate.portal.accounts import audit, services
-from outgate.portal.accounts.models import AppendOnly, AuditEntry, Role, User
+from outgate.portal.accounts import audit, lockout, services
+from outgate.portal.accounts.models import AppendOnly, AuditEntry, FailedSignIn, Role, User
 from outgate.portal.accounts.selectors import user_with, users
 from outgate.portal.errors import Invalid, NotFound
 
@@ -99,6 +100,18 @@ def test_disabling_is_recorded_once() -> None:
 
     assert not user_with("ann@example.com").is_active
     assert actions() == ["user.added", "user.disabled"]
+
+
+def test_unlocking_forgets_the_failures_of_one_account_and_is_recorded() -> None:
+    user, now = add(), timezone.now()
+    for account in (user.email, user.email, "bob@example.com"):
+        lockout.record_failure(account=account, address="192.0.2.1", now=now)
+
+    assert services.unlock(actor=ACTOR, user=user) == 2
+
+    assert [each.account for each in FailedSignIn.objects.all()] == ["bob@example.com"]
+    entry = AuditEntry.objects.latest("number")
+    assert (entry.action, entry.object, entry.detail) == ("user.unlocked", user.email, {"number": 2})
 
 
 def test_unknown_user_is_said_to_be_unknown() -> None:

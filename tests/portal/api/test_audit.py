@@ -26,5 +26,15 @@ def test_operator_reads_all(people: People) -> None:
     assert len(api.get("/audit", limit=200).json()["items"]) == AuditEntry.objects.count()
 
 
+def test_lines_are_searched(people: People) -> None:
+    api = api_of(people.operator)
+
+    for text, action in (("viewer@ALPHA", "user.added"), ("partner.cre", "partner.created")):
+        found = api.get("/audit", q=text).json()["items"]
+        assert {each["action"] for each in found} == {action}
+    assert api.get("/audit", q="nobody@nowhere.example").json() == {"items": [], "next": None}
+    assert api.get("/audit", q="x" * 101).json()["errors"][0]["field"] == "q"
+
+
 def test_strange_cursor_is_refused(people: People) -> None:
     assert api_of(people.operator).get("/audit", cursor="YWJj").status_code == 422

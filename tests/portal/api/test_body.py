@@ -47,6 +47,12 @@ def test_what_is_no_sound_json_is_refused(alpha: Api, body: str) -> None:
     assert told(alpha, body) == (400, "json-malformed")
 
 
+def test_nesting_is_told_as_what_it_is(alpha: Api) -> None:
+    for depth in (30, 100_000):
+        answer = alpha.send("POST", PATH, "[" * depth + "]" * depth, content_type="application/json")
+        assert "nested deeper than 20" in answer.json()["detail"]
+
+
 def test_octets_that_are_no_utf8_are_refused(alpha: Api) -> None:
     answer = alpha._client.generic("POST", f"/api/v1{PATH}", b'{"name": "\xff"}', content_type="application/json")
 

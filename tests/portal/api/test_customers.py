@@ -13,6 +13,7 @@ from outgate.portal.customers.models import Customer
 from outgate.portal.outbound import services as outbound
 from outgate.portal.outbound.activation import finish_activations
 from outgate.portal.outbound.missing import Missing
+from outgate.portal.outbound.selectors import sender_limits
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -48,6 +49,8 @@ def test_search_is_by_name_and_beginning_of_the_id(people: People) -> None:
 
     assert ids(api.get("/customers", q="LPH")) == ["alpha"]
     assert ids(api.get("/customers", q="bet")) == ["beta"]
+    outbound.add_domain(actor=ACTOR, customer=people.alpha, name="sending.example")
+    assert ids(api.get("/customers", q="Sending")) == ["alpha"]
 
 
 @pytest.mark.parametrize("query", [{"cursor": "%%%"}, {"cursor": "AA"}, {"limit": 0}, {"limit": 9999}, {"limit": "x"}])
@@ -102,6 +105,19 @@ def test_nobody_but_the_operator_vouches_for_a_domain_by_text(alpha: Api, people
     assert not people.alpha.domains.exists()
     assert api_of(people.operator).send("PUT", "/customers/alpha/text", wanted).status_code == 200
     assert people.alpha.domains.get().is_verified
+
+
+def test_text_of_a_customers_key_may_what_its_pages_may(alpha: Api, people: People) -> None:
+    text = alpha.get("/customers/alpha/text").content.decode()
+    limits = "\n[limits]\nlock_factor = 5.0\n"
+    lending = text.replace('foreign_from = "refuse"', 'foreign_from = "allow"')
+
+    answer = alpha.send("PUT", "/customers/alpha/text", lending + limits)
+    assert [error["field"] for error in answer.json()["errors"]] == ["foreign_from"]
+    assert answer.json()["errors"][0]["detail"].startswith("Only your provider can change this.")
+    assert alpha.send("PUT", "/customers/alpha/text", text + limits).status_code == 200
+    assert sender_limits(people.alpha).lock_factor == 5
+    assert api_of(people.staff).send("PUT", "/customers/alpha/text", lending).status_code == 200
 
 
 def test_partner_does_not_move_a_customer_to_another_partner(people: People) -> None:

@@ -13,6 +13,7 @@ from outgate.portal.api.guard import query_parameters
 from outgate.portal.api.site import api
 
 ROUTES = list(routes())
+SCHEMAS = api.get_openapi_schema()["components"]["schemas"]
 OPERATIONS = dict(api.operations())
 IDS = [f"{route.method} {route.path}" for route in ROUTES]
 
@@ -66,8 +67,7 @@ def test_examples_are_what_the_code_takes_and_gives(route: Route) -> None:
 def test_bodies_take_no_unknown_field(route: Route) -> None:
     content = route.described.get("requestBody", {}).get("content", {}).get("application/json")
     if content is not None:
-        schemas = api.get_openapi_schema()["components"]["schemas"]
-        schema = schemas[content["schema"]["$ref"].rpartition("/")[2]]
+        schema = SCHEMAS[content["schema"]["$ref"].rpartition("/")[2]]
         assert schema["additionalProperties"] is False, "let the body's schema be an `In`"
 
 

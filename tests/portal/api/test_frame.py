@@ -33,6 +33,25 @@ def test_request_has_an_id_of_the_callers_or_of_ours(alpha: Api) -> None:
     assert len(evil) == 32
 
 
+@pytest.mark.parametrize("path", ["/never", "/customers/", "/customers/beta", "/users/abc", "/keys/abc/revoke"])
+def test_what_is_not_there_is_no_page(alpha: Api, path: str) -> None:
+    answer = alpha.send("POST" if path.endswith("revoke") else "GET", path)
+
+    assert is_problem(answer, 404, "not-found")
+    assert answer.json()["detail"].startswith("There is nothing here, or nothing of yours.")
+
+
+def test_address_that_is_no_utf8_is_told_so(alpha: Api) -> None:
+    assert is_problem(alpha.send("GET", "/customers?q=%ff"), 400, "address-malformed")
+    assert alpha.send("GET", "/customers?q=%C3%BC").status_code == 200
+
+
+def test_body_in_chunks_is_not_taken_for_none(alpha: Api) -> None:
+    told = {"headers": {"transfer-encoding": "chunked"}}
+
+    assert is_problem(alpha.send("POST", "/users", {"email": "a@b.example"}, **told), 411, "length-missing")
+
+
 def test_head_is_get_without_the_body(alpha: Api) -> None:
     whole, head = alpha.get("/customers/alpha"), alpha.send("HEAD", "/customers/alpha")
 
@@ -67,6 +86,7 @@ def test_nul_anywhere_is_a_problem(alpha: Api) -> None:
     assert is_problem(alpha.get("/customers", q="a\0b"), 400, "request-refused")
     answer = alpha.send("POST", "/customers/alpha/domains", {"name": "a\0.example"})
     assert is_problem(answer, 400, "request-refused")
+    assert answer.json()["detail"].startswith("A NUL character stands in")
 
 
 def test_database_that_is_away_is_a_problem(alpha: Api, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,6 +45,29 @@ def test_pages_and_search(alpha: Api) -> None:
 
 
 @pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"action": "release", "references": ["x"]}, "references"),
+        ({"action": "hold", "references": ["T0000000000000"]}, "action"),
+        ({"action": "release", "references": []}, "references"),
+    ],
+)
+def test_mistake_is_named_by_its_field_and_ticks_nothing(alpha: Api, body: dict[str, Any], field: str) -> None:
+    (error,) = alpha.send("POST", DECIDE, body).json()["errors"]
+
+    assert error["field"] == field
+    assert "Tick" not in error["detail"]
+
+
+def test_slow_mail_is_listed_by_itself(alpha: Api) -> None:
+    accept(1, **HELD)
+    name = accept(2, lane="slow", lane_reason="over-limit")
+
+    assert [each["reference"] for each in alpha.get(PATH, standing="slow").json()["items"]] == [name]
+    assert alpha.get(PATH, standing="lost").json()["errors"][0]["field"] == "standing"
+
+
+@pytest.mark.parametrize(
     "body",
     [
         {"action": "hold", "references": ["T0000000000000"]},

@@ -1,11 +1,15 @@
 """Regions, partners and reasons by the API."""
 
+from datetime import datetime, timedelta
+
 import pytest
 from django.test import Client
+from django.utils import timezone
 from tests.portal.api.conftest import Api, api_of
 from tests.portal.web.conftest import People
 from tests.support.portal import actions
 
+from outgate.portal.providers.models import ProviderState
 from outgate.portal.reason_pages import reason_pages
 
 pytestmark = pytest.mark.django_db(databases="__all__")
@@ -60,3 +64,15 @@ def test_reasons_are_public_and_come_in_pages() -> None:
     assert codes == sorted(reason_pages())
     assert client.get("/api/v1/reasons/source-unknown").json()["code"] == "source-unknown"
     assert client.get("/api/v1/reasons/never-was").json()["code"] == "not-found"
+
+
+def test_age_of_the_clouds_addresses_is_told_to_everybody(alpha: Api) -> None:
+    assert alpha.get("/providers").json() == {"items": []}
+    confirmed = timezone.now()
+    ProviderState.objects.create(
+        provider="microsoft", networks=["40.92.0.0/15"], confirmed_at=confirmed, last_error="502 from the source"
+    )
+
+    (told,) = alpha.get("/providers").json()["items"]
+    assert datetime.fromisoformat(told.pop("confirmed_at")) - confirmed < timedelta(seconds=1)
+    assert told == {"name": "microsoft", "networks": 1, "fetched_at": None, "failing": True}

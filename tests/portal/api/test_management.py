@@ -1,5 +1,7 @@
 """Customers made, changed and deleted by the API."""
 
+from typing import Any
+
 import pytest
 from tests.portal.api.conftest import Api, api_of
 from tests.portal.web.conftest import People
@@ -18,6 +20,7 @@ def test_partner_makes_a_customer_of_its_own(people: People) -> None:
     assert answer.status_code == 201
     made = answer.json()
     assert (made["id"], made["partner"], made["outbound"]) == ("gamma", "default", "off")
+    assert made.pop("admin_password") is None
     assert api.get("/customers/gamma").json() == made
     assert AuditEntry.objects.filter(action="customer.created", customer="gamma").get().actor.startswith("API key")
 
@@ -55,6 +58,52 @@ def test_operator_says_which_of_several_and_may_choose_the_id(people: People) ->
     assert api.send("POST", "/customers", body).json()["id"] == "chosen"
 
 
+WHOLE = {"name": "Gamma", "domains": ["gamma.example", "b.example"], "admin": {"email": "ann@gamma.example"}}
+
+
+def test_customer_is_made_with_domains_and_its_first_administrator(people: People) -> None:
+    api, once = api_of(people.staff), {"idempotency-key": "one"}
+    made, again = (api.send("POST", "/customers", WHOLE, headers=once).json() for _ in range(2))
+
+    user = User.objects.get(email="ann@gamma.example")
+    assert user.check_password(made["admin_password"])
+    assert (user.role, user.customer.slug if user.customer else "") == ("customer-admin", "gamma")
+    assert again == {**made, "admin_password": None}
+    listed = api.get("/customers/gamma/domains").json()["items"]
+    assert [(each["name"], each["verified"]) for each in listed] == [("b.example", False), ("gamma.example", False)]
+
+
+@pytest.mark.parametrize(
+    ("more", "status", "field"),
+    [
+        ({"domains": ["gamma.example", "no domain"]}, 422, "domains[1]"),
+        ({"admin": {"email": "nobody"}}, 422, "admin.email"),
+        ({"admin": {"email": "viewer@alpha.example"}}, 422, "admin.email"),
+        ({"admin": {"email": "ann@gamma.example", "role": "operator"}}, 422, "admin.role"),
+        ({"admin": {"email": "ann@gamma.example", "mail_link": True}}, 409, ""),
+        ({"admin": None}, 422, "admin"),
+    ],
+)
+def test_customer_is_made_whole_or_not_at_all(people: People, more: dict[str, Any], status: int, field: str) -> None:
+    answer = api_of(people.staff).send("POST", "/customers", WHOLE | more)
+
+    assert (answer.status_code, "".join(each["field"] for each in answer.json()["errors"])) == (status, field)
+    assert not Customer.objects.filter(slug="gamma").exists()
+    assert not User.objects.filter(email="ann@gamma.example").exists()
+
+
+def test_operator_alone_gives_a_customer_to_another_partner(people: People, alpha: Api) -> None:
+    for api, said in ((api_of(people.staff), "Only the operator"), (alpha, "Only your provider")):
+        answer = api.send("PATCH", "/customers/alpha", {"partner": "other"})
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (403, "partner")
+        assert said in answer.json()["detail"]
+
+    operator = api_of(people.operator)
+    assert operator.send("PATCH", "/customers/alpha", {"partner": "never-was"}).status_code == 422
+    assert operator.send("PATCH", "/customers/alpha", {"partner": "other"}).json()["partner"] == "other"
+    assert api_of(people.staff).get("/customers/alpha").status_code == 404
+
+
 def test_change_sets_what_is_given_and_leaves_the_rest(people: People) -> None:
     api = api_of(people.staff)
 
@@ -74,9 +123,10 @@ def test_null_is_no_value(people: People, field: str) -> None:
 def test_customer_changes_its_platform_and_not_what_its_provider_decides(alpha: Api) -> None:
     assert alpha.send("PATCH", "/customers/alpha", {"mail_platform": "exchange"}).status_code == 200
 
-    answer = alpha.send("PATCH", "/customers/alpha", {"name": "X", "plan": "unified", "mail_platform": "other"})
+    wanted = {"name": "X", "plan": "unified", "mail_platform": "other", "foreign_from": "allow"}
+    answer = alpha.send("PATCH", "/customers/alpha", wanted)
     assert answer.status_code == 403
-    assert [error["field"] for error in answer.json()["errors"]] == ["name", "plan"]
+    assert [error["field"] for error in answer.json()["errors"]] == ["name", "plan", "foreign_from"]
     assert alpha.get("/customers/alpha").json()["mail_platform"] == "exchange"
 
 

@@ -71,6 +71,19 @@ def test_foreign_messages_are_absent(people: People, alpha: Api) -> None:
     assert api_of(people.staff).get(LIST).status_code == 404
 
 
+def test_staff_finds_a_message_by_its_reference_alone(people: People, alpha: Api) -> None:
+    own, foreign, nobodys = accept(1), accept(2, customer="beta"), accept(3, customer="")
+    staff, operator = api_of(people.staff), api_of(people.operator)
+
+    assert staff.get(f"/messages/{own.lower()}").json()["customer"] == "alpha"
+    assert AuditEntry.objects.latest("number").object == f"alpha/{own}"
+    assert [staff.get(f"/messages/{name}").status_code for name in (foreign, nobodys)] == [404, 404]
+    assert [operator.get(f"/messages/{name}").json()["customer"] for name in (foreign, nobodys)] == ["beta", ""]
+    assert alpha.get(f"/messages/{own}").status_code == 404
+    CustomerAccess.objects.create(customer=people.alpha, partner_management=False)
+    assert staff.get(f"/messages/{own}").status_code == 404
+
+
 def test_scope_is_needed(people: People) -> None:
     api = api_of(people.admin, Scope.CUSTOMERS_READ)
 

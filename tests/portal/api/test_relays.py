@@ -6,7 +6,7 @@ from tests.portal.web.conftest import People
 from tests.support.portal import ACTOR, living_document
 
 from outgate.contract.policy import Login
-from outgate.contract.wire import DialogueLine, RelayTested
+from outgate.contract.wire import DialogueLine, RelayTest, RelayTested
 from outgate.portal.outbound import services
 from outgate.portal.web import relay_tests
 
@@ -16,7 +16,9 @@ WANTED = {"host": "relay.example.net", "port": 587, "tls": "verified", "login": 
 
 
 @pytest.fixture(autouse=True)
-def domain(people: People) -> None:
+def domain(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests follow each other faster than people's."""
+    monkeypatch.setattr(relay_tests, "_last", {})
     services.add_domain(actor=ACTOR, customer=people.alpha, name="alpha.example")
 
 
@@ -52,3 +54,36 @@ def test_relay_is_tested(people: People, monkeypatch: pytest.MonkeyPatch) -> Non
     answer = api.send("POST", f"{PATH}/alpha.example/test")
     assert answer.json()["works"]
     assert answer.json()["dialogue"] == [{"direction": "<", "text": "220 hi", "seconds": 0.1}]
+
+
+def test_relay_is_tried_before_it_is_set(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    api, tried = api_of(people.admin), list[RelayTest]()
+
+    def test(_: int, wanted: RelayTest) -> RelayTested:
+        tried.append(wanted)
+        return RelayTested(True, "It works.")
+
+    monkeypatch.setattr(relay_tests, "test", test)
+    stored = {**WANTED, "password": "stored-one"}
+    for body in (WANTED, {"host": "relay.example.net"}):
+        assert api.send("POST", f"{PATH}/alpha.example/try", body).json()["works"]
+    assert api.get(PATH).json()["items"] == []
+    api.send("PUT", f"{PATH}/alpha.example", stored)
+    api.send("POST", f"{PATH}/Alpha.example/try", {**WANTED, "password": ""})
+
+    logins = [each.login and each.login.password for each in tried]
+    assert logins == ["s3cret!", None, "stored-one"]
+    assert [(each.host, each.port) for each in tried] == [("relay.example.net", port) for port in (587, 25, 587)]
+
+
+def test_stored_password_is_tried_at_no_other_host(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    api = api_of(people.admin)
+    monkeypatch.setattr(relay_tests, "test", lambda *_: pytest.fail("it was tried"))
+    api.send("PUT", f"{PATH}/alpha.example", WANTED)
+
+    for more in ({"host": "evil.example.net"}, {"login": "bob"}):
+        answer = api.send("POST", f"{PATH}/alpha.example/try", {**WANTED, "password": "", **more})
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "password")
+    for host in ("127.0.0.1", "localhost", ""):
+        answer = api.send("POST", f"{PATH}/alpha.example/try", {**WANTED, "host": host})
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "host")

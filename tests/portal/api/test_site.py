@@ -19,6 +19,7 @@ from outgate.portal.outbound import services as outbound
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 ROUTES = list(routes())
+OF_STAFF = ("customers:manage", "templates:write")  # scopes that no key of a customer has
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 HOSTILE = (
     "' OR 1=1 --",
@@ -65,7 +66,7 @@ def test_customer_of_another_tenant_is_absent_on_every_route_and_method(people: 
                 continue
             for customer_id in ("beta", "never-was"):
                 answer = ask(mine, route.method, route, customer_id=customer_id)
-                expected = 403 if route.scope == "customers:manage" and user is people.admin else 404
+                expected = 403 if route.scope in OF_STAFF and user is people.admin else 404
                 assert answer.status_code == expected, (route.method, route.path, answer.content)
                 for method in METHODS:
                     told = ask(mine, method, route, customer_id=customer_id).status_code
@@ -166,7 +167,7 @@ def test_no_field_beyond_the_described_ones_is_taken(people: People) -> None:
         body = route.body()
         if not isinstance(body, dict):
             continue
-        for name in columns:
+        for name in set(columns) - body.keys():
             answer = mine.send(route.method, route.address(customer_id="alpha"), body | {name: "1"})
             assert answer.status_code == 422, (route.method, route.path, answer.content)
             assert [error["field"] for error in answer.json()["errors"]] == [name]

@@ -29,6 +29,15 @@ def test_tenant_is_confirmed_shown_and_removed(people: People) -> None:
     assert api.send("DELETE", f"{PATH}/{TENANT}").status_code == 404
 
 
+def test_name_is_added_by_itself_and_removed(people: People) -> None:
+    api = api_of(people.admin)
+    for _ in range(2):
+        assert api.send("PUT", f"{PATH}/names/Alpha.onmicrosoft.com").json()["names"] == ["alpha.onmicrosoft.com"]
+    assert api.send("PUT", f"{PATH}/names/alpha.example").json()["errors"][0]["field"] == "name"
+    assert api.send("DELETE", f"{PATH}/names/alpha.onmicrosoft.com").status_code == 204
+    assert microsoft_settings(people.alpha).names == ()
+
+
 def test_half_a_confirmation_is_none(people: People) -> None:
     api = api_of(people.admin)
     assert api.send("POST", PATH, {"tenant_id": TENANT, "names": ["x"]}).status_code == 422

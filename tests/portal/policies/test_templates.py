@@ -79,3 +79,12 @@ def test_partner_has_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
     kept(made)
     with pytest.raises(Invalid, match="Remove one first"):
         kept(made, name="Other")
+
+
+def test_customer_called_as_a_partner_sees_nothing_of_its_templates() -> None:
+    made = customer("Other")
+    other = customer(made.partner.name)
+    kept(made)
+
+    assert other.slug == made.partner.name
+    assert AuditEntry.objects.get(action="policy-template.kept").customer == ""

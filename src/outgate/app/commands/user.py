@@ -122,11 +122,11 @@ def reset_factors(context: typer.Context, email: Email) -> None:
 def unlock(context: typer.Context, email: Email) -> None:
     """Forget a user's failed sign-ins, so that nobody has to wait."""
     with control_plane(context):
-        from outgate.portal.accounts import lockout
         from outgate.portal.accounts.selectors import user_with
+        from outgate.portal.accounts.services import unlock as forget_failures
 
         user = user_with(email)
-        number = lockout.unlock(account=user.email)
+        number = forget_failures(actor=actor(), user=user)
         print(f"{number} failed sign-ins of {user.email} are forgotten.")
 
 

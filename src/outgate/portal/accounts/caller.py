@@ -12,8 +12,8 @@ class Caller:
     """A person or a key, with what it may do. Made anew for each request, so that what changes holds at once.
 
     name: for the audit log. partner_id, customer_id: 0 is none. rights: of partner staff. acting_for: the customer that
-    staff is logged in as; then only this customer can be reached, as its admin would reach it. scopes: of a key; None
-    is a person, who has none.
+    staff is logged in as; then only this customer can be reached, as its admin would reach it. scopes, key_id: of a
+    key; None and 0 are a person, who has none.
     """
 
     name: str
@@ -24,6 +24,7 @@ class Caller:
     acting_for: Customer | None = None
     address: str = ""
     scopes: frozenset[str] | None = None
+    key_id: int = 0
 
     @classmethod
     def of_user(cls, user: User, *, acting_for: Customer | None = None, address: str = "") -> "Caller":
@@ -48,6 +49,7 @@ class Caller:
             rights=frozenset(Right.values),
             address=address,
             scopes=frozenset(key.scopes),
+            key_id=key.pk,
         )
 
     @property

@@ -38,7 +38,10 @@ class Scope(models.TextChoices):
     SENDERS_READ = "senders:read", "List locked senders"
     SENDERS_UNLOCK = "senders:unlock", "Unlock locked senders"
     TEAM_READ = "team:read", "Read users and allowed addresses"
-    TEAM_WRITE = "team:write", "Add and disable users, and set who may come near"
+    TEAM_WRITE = "team:write", "Add, change and disable users, and set who may come near"
+    KEYS_READ = "keys:read", "List keys"
+    KEYS_WRITE = "keys:write", "Make keys that may do no more than this one, and revoke keys"
+    TEMPLATES_WRITE = "templates:write", "Keep and remove templates of policies"
     INSTALLATION_WRITE = "installation:write", "Change regions and partners"
     AUDIT_READ = "audit:read", "Read the audit log"
 
@@ -47,15 +50,20 @@ class Scope(models.TextChoices):
 RIGHTS: Final[dict[Scope, frozenset[Right]]] = {
     Scope.CUSTOMERS_WRITE: frozenset({Right.MANAGE_CUSTOMERS}),
     Scope.CUSTOMERS_MANAGE: frozenset({Right.CREATE_CUSTOMERS, Right.MANAGE_CUSTOMERS}),
+    Scope.MESSAGES_READ: frozenset({Right.TRACKER}),
     Scope.MESSAGES_DECIDE: frozenset({Right.QUARANTINE}),
     Scope.SENDERS_UNLOCK: frozenset({Right.MANAGE_CUSTOMERS}),
     Scope.TEAM_WRITE: frozenset(Right),  # who adds somebody may give all rights
+    Scope.TEMPLATES_WRITE: frozenset({Right.POLICIES}),
     Scope.AUDIT_READ: frozenset({Right.AUDIT}),
 }
+# The same of partner staff that is logged in as a customer, whose pages ask these rights even so.
+RIGHTS_LOGGED_IN: Final = {scope: RIGHTS[scope] for scope in (Scope.MESSAGES_READ, Scope.MESSAGES_DECIDE)}
 # Of one role only: nobody else has what they are for.
 ROLES: Final[dict[Scope, frozenset[Role]]] = {
     Scope.CUSTOMERS_MANAGE: frozenset({Role.OPERATOR, Role.PARTNER}),
     Scope.INSTALLATION_WRITE: frozenset({Role.OPERATOR}),
+    Scope.TEMPLATES_WRITE: frozenset({Role.OPERATOR, Role.PARTNER}),
 }
 
 
@@ -69,7 +77,7 @@ class NewKey:
 
 def may_make_keys(caller: Caller) -> bool:
     if caller.scopes is not None:
-        return False  # a key makes no keys
+        return Scope.KEYS_WRITE.value in caller.scopes
     if caller.acting_for is not None or caller.role is Role.CUSTOMER_ADMIN:
         return True
     return caller.has(Right.TEAM)
@@ -77,33 +85,35 @@ def may_make_keys(caller: Caller) -> bool:
 
 def scopes_of(caller: Caller) -> list[Scope]:
     """What a key may be used for that the caller makes: no more than the caller may do."""
+    if caller.scopes is not None:
+        return [scope for scope in Scope if scope.value in caller.scopes]
     is_customers = caller.acting_for is not None or caller.role is Role.CUSTOMER_ADMIN
     role = Role.CUSTOMER_ADMIN if is_customers else caller.role
     return [
         scope
         for scope in Scope
-        if role in ROLES.get(scope, frozenset(Role))
-        and (is_customers or all(caller.has(right) for right in RIGHTS.get(scope, ())))
+        if role in ROLES.get(scope, frozenset(Role)) and _needed(caller, scope) <= _held(caller)
     ]
 
 
 @transaction.atomic
-def create_key(*, caller: Caller, name: str, scopes: Iterable[str], days: int = DAYS_DEFAULT) -> NewKey:
-    """A key of the caller's tenant. Raises: Invalid."""
+def create_key(*, caller: Caller, name: str, scopes: Iterable[str], days: int | None = None) -> NewKey:
+    """A key of the caller's tenant. days: None is `DAYS_DEFAULT`. A key's key ends with its maker at the latest, and is
+    revoked with it. Raises: Invalid."""
     if not may_make_keys(caller):
         raise Invalid("name", "You may not make keys. Ask an administrator of your organisation.")
+    maker = _maker(caller)
     name = parse_text("name", name, NAME_MAX)
     wanted = sorted(set(scopes))
     if not wanted or not set(wanted) <= set(Scope.values):
         raise Invalid("scopes", "Choose what the key may be used for.")
     if beyond := sorted(set(wanted) - {scope.value for scope in scopes_of(caller)}):
         raise Invalid("scopes", f"You may not do this yourself: {', '.join(beyond)}. Leave it out.")
-    if not 1 <= days <= DAYS_MAX:
-        raise Invalid("days", f"{days} is not possible. Enter 1 to {DAYS_MAX} days.")
+    now = timezone.now()
+    expires_at = _end(maker, days, now)
     customer_id = (caller.acting_for.pk if caller.acting_for else caller.customer_id) or None
     partner_id = None if customer_id else caller.partner_id or None
     role = Role.CUSTOMER_ADMIN if customer_id else caller.role
-    now = timezone.now()
     present = ApiKey.objects.filter(
         role=role, partner=partner_id, customer=customer_id, revoked_at=None, expires_at__gt=now
     )
@@ -119,8 +129,10 @@ def create_key(*, caller: Caller, name: str, scopes: Iterable[str], days: int = 
         customer_id=customer_id,
         scopes=wanted,
         created_by=caller.name,
-        expires_at=now + timedelta(days=days),
+        maker=maker,
+        expires_at=expires_at,
     )
+    days = -(-(expires_at - now) // timedelta(days=1))
     audit.record_for(
         _tenant(key), caller.actor, "api-key.created", prefix, name=name, scopes=" ".join(wanted), days=days
     )
@@ -143,9 +155,49 @@ def key_with(secret: str, *, now: datetime) -> ApiKey | None:
 
 @transaction.atomic
 def revoke_key(*, caller: Caller, key: ApiKey) -> None:
-    """Idempotent."""
+    """With those that it has made, and those that they have: what a lost key has left behind must not outlive it.
+    Idempotent."""
     if ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now()):
         audit.record_for(_tenant(key), caller.actor, "api-key.revoked", key.prefix, name=key.name)
+    for made in key.made.select_related("partner", "customer").filter(revoked_at=None):
+        revoke_key(caller=caller, key=made)
+
+
+def _needed(caller: Caller, scope: Scope) -> frozenset[Right]:
+    if caller.acting_for is not None:
+        return RIGHTS_LOGGED_IN.get(scope, frozenset())
+    return frozenset() if caller.role is Role.CUSTOMER_ADMIN else RIGHTS.get(scope, frozenset())
+
+
+def _held(caller: Caller) -> frozenset[Right]:
+    """The caller's own rights, also while it is logged in as a customer."""
+    return frozenset(right for right in Right if caller.role is Role.OPERATOR or right.value in caller.rights)
+
+
+def _maker(caller: Caller) -> ApiKey | None:
+    """The key that makes another; None if a person does. It is locked, so that it is not revoked meanwhile.
+
+    Raises: Invalid.
+    """
+    if caller.scopes is None:
+        return None
+    maker = ApiKey.objects.select_for_update().filter(pk=caller.key_id, revoked_at=None).first()
+    if maker is None:
+        raise Invalid("", "This key has just been revoked. Make the new one with another.")
+    return maker
+
+
+def _end(maker: ApiKey | None, days: int | None, now: datetime) -> datetime:
+    """When the new key expires. Raises: Invalid."""
+    if days is not None and not 1 <= days <= DAYS_MAX:
+        raise Invalid("days", f"{days} is not possible. Enter 1 to {DAYS_MAX} days.")
+    end = now + timedelta(days=DAYS_DEFAULT if days is None else days)
+    if maker is None or end <= maker.expires_at:
+        return end
+    if days is not None:
+        until = f"{maker.expires_at:%Y-%m-%d %H:%M} UTC"
+        raise Invalid("days", f"The key that makes it expires at {until}. Leave this out, and the new one does too.")
+    return maker.expires_at
 
 
 def _tenant(key: ApiKey) -> Customer | Partner | None:

@@ -6,6 +6,7 @@ made with the address that the operator has named for the portal, never with wha
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -60,6 +61,12 @@ def request_reset(*, email: str, address: str, site_url: str, now: datetime) -> 
     if user is not None and has_room and letters.can_send():
         _send(Actor("sign-in", address), user, site_url, now)
     return True
+
+
+def open_until(user_ids: Sequence[int], now: datetime) -> dict[int, datetime]:
+    """When the links of these users end, of those that have one."""
+    rows = PasswordLink.objects.filter(user__in=user_ids, expires_at__gt=now)
+    return dict(rows.values_list("user", "expires_at"))
 
 
 def user_of(secret: str, now: datetime) -> User | None:

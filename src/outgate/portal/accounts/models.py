@@ -180,6 +180,7 @@ class ApiKey(models.Model):
     it to that as it does users. Only a digest of the secret is kept: it has 256 bits, which nobody guesses.
 
     scopes: values of `Scope` in `accounts.keys`. prefix: the key's public part, by which people tell keys apart.
+    maker: the key that has made it, if no person has; it is revoked with that one.
     """
 
     prefix = models.CharField(max_length=16, unique=True)
@@ -190,6 +191,7 @@ class ApiKey(models.Model):
     customer = models.ForeignKey(Customer, null=True, on_delete=models.CASCADE, related_name="api_keys")
     scopes = models.JSONField(default=list)
     created_by = models.CharField(max_length=EMAIL_MAX)
+    maker = models.ForeignKey("self", null=True, on_delete=models.CASCADE, related_name="made")
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True)

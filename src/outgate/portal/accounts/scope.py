@@ -8,6 +8,7 @@ from outgate.portal.accounts.caller import Caller
 from outgate.portal.accounts.models import ApiKey, AuditEntry, Right, Role, User
 from outgate.portal.customers.models import Customer, Partner, Region
 from outgate.portal.errors import NotFound
+from outgate.portal.outbound.models import SendingDomain
 
 ModelT = TypeVar("ModelT", bound=Model)
 ABSENT = "There is no such page, or not for you."
@@ -29,6 +30,14 @@ def customers_of(caller: Caller) -> QuerySet[Customer]:
             return rows.exclude(access__partner_management=False)
         case _:
             return rows.filter(pk=caller.customer_id)
+
+
+def search_customers(rows: QuerySet[Customer], text: str) -> QuerySet[Customer]:
+    """Of these, those with `text` in the name, or at the beginning of the id or of a domain. Empty is all."""
+    if not text:
+        return rows
+    by_domain = SendingDomain.objects.filter(name__startswith=text.lower()).values("customer")
+    return rows.filter(Q(name__icontains=text) | Q(slug__startswith=text.lower()) | Q(pk__in=by_domain))
 
 
 def customer_of(caller: Caller, slug: str) -> Customer:
@@ -109,6 +118,13 @@ def audit_of(caller: Caller) -> QuerySet[AuditEntry]:
         return rows.filter(partner_id=caller.partner_id).exclude(own_work)
     slug = Customer.objects.values_list("slug", flat=True).get(pk=caller.customer_id)
     return rows.filter(customer=slug)
+
+
+def search_audit(rows: QuerySet[AuditEntry], text: str) -> QuerySet[AuditEntry]:
+    """Of these, those with `text` in the actor, the action or the object. Empty is all."""
+    if not text:
+        return rows
+    return rows.filter(Q(actor__icontains=text) | Q(action__icontains=text) | Q(object__icontains=text))
 
 
 def _one(rows: QuerySet[ModelT], **identity: Any) -> ModelT:

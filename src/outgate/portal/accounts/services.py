@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
 
-from outgate.portal.accounts import audit, letters, sign_in_rows
+from outgate.portal.accounts import audit, letters, lockout, sign_in_rows
 from outgate.portal.accounts.audit import Actor
 from outgate.portal.accounts.models import CUSTOMER_ROLES, EMAIL_MAX, Right, Role, User
 from outgate.portal.customers.models import NAME_MAX, Customer, Partner
@@ -119,6 +119,21 @@ def reset_second_factors(*, actor: Actor, user: User) -> None:
     sign_in_rows.end_sessions(user.pk)
     audit.record_for(user.customer or user.partner, actor, "user.second-factors-reset", user.email)
     letters.tell_of_change(user=user, actor=actor, what="All second factors were taken away.")
+
+
+@transaction.atomic
+def end_sessions(*, actor: Actor, user: User) -> None:
+    """Sign the user out everywhere; nothing else of the account changes."""
+    sign_in_rows.end_sessions(user.pk)
+    audit.record_for(user.customer or user.partner, actor, "user.sessions-ended", user.email)
+
+
+@transaction.atomic
+def unlock(*, actor: Actor, user: User) -> int:
+    """Forget the user's failed sign-ins, so that nobody has to wait. Returns how many there were."""
+    number = lockout.unlock(account=user.email)
+    audit.record_for(user.customer or user.partner, actor, "user.unlocked", user.email, number=number)
+    return number
 
 
 def normal_email(text: str) -> str:

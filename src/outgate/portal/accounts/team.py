@@ -7,6 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from outgate.portal.accounts import links, services
+from outgate.portal.accounts.audit import Actor
 from outgate.portal.accounts.caller import Caller
 from outgate.portal.accounts.models import CUSTOMER_ROLES, Right, Role, User
 from outgate.portal.accounts.scope import ABSENT, partners_of, user_of
@@ -75,6 +76,26 @@ def add_member(
     )
     if link_url:
         links.send_link(actor=caller.actor, user=user, site_url=link_url, now=timezone.now())
+    return NewUser(user, password)
+
+
+@transaction.atomic
+def add_first_admin(*, actor: Actor, customer: Customer, email: str, name: str, link_url: str = "") -> NewUser:
+    """Of a customer that has just been made, by whoever may make customers. link_url: as of `add_member`.
+
+    Raises: Invalid.
+    """
+    password = "" if link_url else services.generate_password()
+    user = services.add_user(
+        actor=actor,
+        email=email,
+        role=Role.CUSTOMER_ADMIN,
+        password=password or None,
+        name=name,
+        customer=customer,
+    )
+    if link_url:
+        links.send_link(actor=actor, user=user, site_url=link_url, now=timezone.now())
     return NewUser(user, password)
 
 

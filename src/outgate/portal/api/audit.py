@@ -1,10 +1,12 @@
 """The route of the audit log."""
 
+from typing import Annotated
+
 from django.http import HttpRequest
-from ninja import Router
+from ninja import Field, Router
 
 from outgate.portal.accounts.keys import Scope
-from outgate.portal.accounts.scope import audit_of
+from outgate.portal.accounts.scope import audit_of, search_audit
 from outgate.portal.api import schemas
 from outgate.portal.api.authentication import Key, caller_of
 from outgate.portal.api.pages import LIMIT_DEFAULT, Cursor, Limit, read_cursor, unknown_cursor, write_cursor
@@ -13,9 +15,14 @@ router = Router(tags=["audit"])
 
 
 @router.get("", auth=Key(Scope.AUDIT_READ), response=schemas.AuditPage, summary="Read the audit log")
-def index(request: HttpRequest, cursor: Cursor = "", limit: Limit = LIMIT_DEFAULT) -> schemas.AuditPage:
+def index(
+    request: HttpRequest,
+    q: Annotated[str, Field(max_length=100, description="Part of the actor, the action or the object")] = "",
+    cursor: Cursor = "",
+    limit: Limit = LIMIT_DEFAULT,
+) -> schemas.AuditPage:
     """What concerns the key's own organisation, newest first, in pages."""
-    rows = audit_of(caller_of(request))
+    rows = search_audit(audit_of(caller_of(request)), q)
     if cursor:
         before = read_cursor(cursor)
         if not before.isascii() or not before.isdecimal() or len(before) > 18:

@@ -26,7 +26,9 @@ class StrictParser(Parser):
             )
         try:
             value = json.loads(request.body.decode(), object_pairs_hook=_object, parse_constant=_constant)
-        except (ValueError, RecursionError) as error:
+        except RecursionError as error:
+            raise _too_deep() from error
+        except ValueError as error:
             raise Problem(
                 400, "json-malformed", "The body is not JSON in UTF-8. Look at it with a JSON tool."
             ) from error
@@ -66,7 +68,7 @@ def _constant(name: str) -> Any:
 
 def _check_value(value: Any, depth: int) -> None:
     if depth > DEPTH_MAX:
-        raise Problem(400, "json-malformed", f"The body is nested deeper than {DEPTH_MAX}.")
+        raise _too_deep()
     match value:
         case str():
             _check_text(value)
@@ -77,6 +79,10 @@ def _check_value(value: Any, depth: int) -> None:
         case list():
             for each in value:
                 _check_value(each, depth + 1)
+
+
+def _too_deep() -> Problem:
+    return Problem(400, "json-malformed", f"The body is nested deeper than {DEPTH_MAX}. No route takes such a one.")
 
 
 def _check_text(text: str) -> None:

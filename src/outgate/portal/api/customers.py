@@ -3,13 +3,12 @@
 import hashlib
 from typing import Annotated
 
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from ninja import Field, Router
 
 from outgate.portal.accounts.caller import Caller
 from outgate.portal.accounts.keys import Scope
-from outgate.portal.accounts.scope import customer_of, customers_of
+from outgate.portal.accounts.scope import customer_of, customers_of, search_customers
 from outgate.portal.api import schemas
 from outgate.portal.api.authentication import Key, caller_of, changed_customer
 from outgate.portal.api.body import check_type
@@ -31,14 +30,14 @@ READ, WRITE = Key(Scope.CUSTOMERS_READ), Key(Scope.CUSTOMERS_WRITE)
 @router.get("", auth=READ, response=schemas.CustomerPage, summary="List customers")
 def index(
     request: HttpRequest,
-    q: Annotated[str, Field(max_length=100, description="Part of the name, or the beginning of the id")] = "",
+    q: Annotated[
+        str, Field(max_length=100, description="Part of the name, or the beginning of the id or of a domain")
+    ] = "",
     cursor: Cursor = "",
     limit: Limit = LIMIT_DEFAULT,
 ) -> schemas.CustomerPage:
     """By id, in pages."""
-    rows = customers_of(caller_of(request))
-    if q:
-        rows = rows.filter(Q(name__icontains=q) | Q(slug__startswith=q.lower()))
+    rows = search_customers(customers_of(caller_of(request)), q)
     found, following = page_of(rows, "slug", cursor, limit)
     return schemas.CustomerPage(items=[customer_out(row) for row in found], next=following)
 

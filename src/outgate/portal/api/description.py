@@ -19,7 +19,7 @@ _WHEN: Final = {"date-time": "2026-11-26T10:00:00Z"}
 # The problems of a route by what it has. All can have the first ones.
 _ALWAYS: Final = (400, 405, 422, 500, 503)
 _OF_KEYS: Final = (401, 403, 429)
-_OF_WRITING: Final = (409, 413)
+_OF_WRITING: Final = (409, 411, 413)
 _ERROR_HEADERS: Final = {
     429: "Retry-After",
     503: "Retry-After",

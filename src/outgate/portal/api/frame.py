@@ -8,7 +8,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterable
 from typing import Final
-from urllib.parse import unquote
+from urllib.parse import unquote, unquote_to_bytes
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -49,6 +49,14 @@ def _check(request: HttpRequest) -> None:
     if _KEY.search(unquote(request.META.get("QUERY_STRING", ""))) or _KEY.search(request.path):
         detail = "A key stands in the address, which logs keep. Revoke it, and send keys as Authorization: Bearer only."
         raise Problem(400, "key-in-address", detail)
+    try:
+        unquote_to_bytes(request.META.get("QUERY_STRING", "")).decode()
+    except UnicodeDecodeError as error:
+        detail = "What stands behind the ? is not UTF-8. Write it in UTF-8, then with % where it is needed."
+        raise Problem(400, "address-malformed", detail) from error
+    if "HTTP_TRANSFER_ENCODING" in request.META:
+        detail = "The body came in chunks, which are not read here. Send it whole, with Content-Length."
+        raise Problem(411, "length-missing", detail)
     maximum: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
     length = request.META.get("CONTENT_LENGTH") or "0"
     if not length.isdecimal() or int(length) > maximum:

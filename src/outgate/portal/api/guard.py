@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja.operation import Operation
 
 from outgate.portal.api.authentication import key_of
-from outgate.portal.api.idempotency import once
+from outgate.portal.api.idempotency import METHODS, once
 from outgate.portal.api.problems import FieldProblem, Problem
 
 Run = Callable[..., HttpResponse]
@@ -26,6 +26,7 @@ def guard(run: Run) -> Run:
     operation = run.__self__  # type: ignore[attr-defined]
     assert isinstance(operation, Operation)
     known = query_parameters(operation)
+    takes_body = reads_body(operation)
     is_transaction = not getattr(operation.view_func, "asks_others", False)
 
     @wraps(run)
@@ -35,6 +36,8 @@ def guard(run: Run) -> Run:
             return refused
         try:
             _check_query(request, known)
+            if not takes_body:
+                _check_no_body(request)
             key = key_of(request)
             if key is None:
                 return run(request, **path)
@@ -52,6 +55,19 @@ def query_parameters(operation: Operation) -> frozenset[str]:
         if model.__ninja_param_source__ == "query"
         for name, field in model.model_fields.items()
     )
+
+
+def reads_body(operation: Operation) -> bool:
+    """By a schema, or by itself: then it says so in its description."""
+    is_described = "requestBody" in (operation.openapi_extra or {})
+    return is_described or any(model.__ninja_param_source__ == "body" for model in operation.models)
+
+
+def _check_no_body(request: HttpRequest) -> None:
+    """What is said in one would be passed over, and the caller think it done. Raises: Problem."""
+    if request.method in METHODS and request.body.strip() not in (b"", b"{}", b"null"):
+        detail = "This address takes no body. Leave it out, or look whether it is the address that was meant."
+        raise Problem(422, "value-refused", detail, [FieldProblem("", detail)])
 
 
 def _check_query(request: HttpRequest, known: frozenset[str]) -> None:

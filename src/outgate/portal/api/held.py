@@ -1,7 +1,7 @@
 """Routes of held mail, and of what is decided over waiting mail."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from django.http import HttpRequest
 from ninja import Field, Router, Schema
@@ -14,8 +14,10 @@ from outgate.portal.api.authentication import Key, caller_of
 from outgate.portal.api.pages import LIMIT_DEFAULT, Cursor, Limit, read_cursor, write_cursor
 from outgate.portal.api.problems import Problem
 from outgate.portal.api.schemas import In
+from outgate.portal.errors import Invalid
 from outgate.portal.held.selectors import ORDER_SECONDS, HeldRow, held_of
 from outgate.portal.held.services import ACTIONS, CHOSEN_MAX, Taken, order
+from outgate.portal.tracker.models import Status
 from outgate.portal.tracker.search import TEXT_MAX, read_queue_id
 
 router = Router(tags=["messages"])
@@ -83,15 +85,18 @@ def index(
     customer_id: str,
     text: Annotated[Text, Field(description="Part of sender, recipient or subject")] = "",
     reason: Text = "",
+    standing: Annotated[
+        Literal["held", "slow"], Field(description="`held`, or `slow`: over a limit, in the slow lane")
+    ] = "held",
     cursor: Cursor = "",
     limit: Limit = LIMIT_DEFAULT,
 ) -> HeldPageOut:
-    """Newest first, in pages."""
+    """Newest first, in pages: mail that waits until somebody decides, or until there is room for it."""
     customer = customer_of(caller_of(request), customer_id)
     before = read_queue_id(read_cursor(cursor)) if cursor else ""
     if cursor and not before:
         raise Problem(422, "cursor-unknown", "This is no cursor of this list. Leave it out for the first page.")
-    found = held_of(customer.slug, text=text, reason=reason, before=before, limit=limit)
+    found = held_of(customer.slug, standing=Status(standing), text=text, reason=reason, before=before, limit=limit)
     following = write_cursor(found.next_before) if found.next_before else None
     return HeldPageOut(items=[_out(row) for row in found.rows], next=following)
 
@@ -106,8 +111,15 @@ def decide(request: HttpRequest, customer_id: str, wanted: DecisionIn) -> Decisi
     caller = caller_of(request)
     customer = customer_of(caller, customer_id)
     if wanted.action not in ACTIONS:
-        raise Problem(422, "value-refused", "Choose release, retry or delete.")
-    ordered = order(caller=caller, customer=customer, references=wanted.references, action=wanted.action)
+        raise Invalid("action", "Give one of these: 'release', 'retry' or 'delete'.")
+    if not any(map(read_queue_id, wanted.references)):
+        raise Invalid(
+            "references", "None of these is a reference. One is 13 letters and digits, as `reference` has it."
+        )
+    try:
+        ordered = order(caller=caller, customer=customer, references=wanted.references, action=wanted.action)
+    except Invalid as error:
+        raise Invalid("references" if error.field == "chosen" else error.field, error.public_message) from error
     told = [
         TakenOut(reference=each, outcome=ordered.taken.get(read_queue_id(each), Taken.UNKNOWN))
         for each in wanted.references

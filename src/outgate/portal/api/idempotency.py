@@ -122,8 +122,8 @@ def _settle(claimed: Claim, request: HttpRequest, response: HttpResponse) -> Non
         release(claimed)
         return
     body, secret = response.content, getattr(request, "secret_field", None)
-    if secret is not None:
-        body = msgspec.json.encode(msgspec.json.decode(body) | {secret: None})
+    if secret is not None and (told := msgspec.json.decode(body))[secret] is not None:
+        body = msgspec.json.encode(told | {secret: None})
     headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
     mine = KeptAnswer.objects.filter(pk=claimed.pk, token=claimed.token, status=0)
     is_kept = mine.update(

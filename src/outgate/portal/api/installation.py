@@ -1,4 +1,4 @@
-"""Routes of regions and partners: staff reads them, the operator changes them."""
+"""Routes of regions and partners, which staff reads and the operator changes, and of what is known of clouds."""
 
 from django.http import HttpRequest
 from ninja import Router, Status
@@ -15,9 +15,11 @@ from outgate.portal.customers import services
 from outgate.portal.customers.models import Partner, Region
 from outgate.portal.errors import NotFound
 from outgate.portal.feed.changes import changes
+from outgate.portal.providers.selectors import states
 
 regions = Router(tags=["installation"])
 partners = Router(tags=["installation"])
+providers = Router(tags=["installation"])
 READ, WRITE = Key(Scope.CUSTOMERS_READ), Key(Scope.INSTALLATION_WRITE)
 
 
@@ -65,6 +67,24 @@ def partner_index(request: HttpRequest, cursor: Cursor = "", limit: Limit = LIMI
 def create_partner(request: HttpRequest, wanted: schemas.PartnerIn) -> Status[schemas.PartnerOut]:
     """Of the operator."""
     return Status(201, _partner(services.create_partner(actor=_operator(request).actor, name=wanted.name)))
+
+
+@providers.get("", auth=READ, response=schemas.ProvidersOut, summary="Show how old the clouds' addresses are")
+def provider_index(request: HttpRequest) -> schemas.ProvidersOut:  # noqa: ARG001 - the framework's
+    """Of Microsoft 365 and Google, whose customers enter no sources. A list that they have not confirmed for five
+    weeks is relied on no more."""
+    return schemas.ProvidersOut(
+        items=[
+            schemas.ProviderOut(
+                name=each.provider,
+                networks=len(each.networks),
+                confirmed_at=each.confirmed_at,
+                fetched_at=each.fetched_at,
+                failing=bool(each.last_error),
+            )
+            for each in states()
+        ]
+    )
 
 
 def _operator(request: HttpRequest) -> Caller:

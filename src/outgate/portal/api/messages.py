@@ -8,16 +8,19 @@ from django.utils import timezone
 from ninja import Field, Router, Schema
 
 from outgate.portal.accounts.keys import Scope
-from outgate.portal.accounts.scope import customer_of
+from outgate.portal.accounts.scope import ABSENT, customer_of
 from outgate.portal.api.authentication import Key, caller_of
 from outgate.portal.api.pages import LIMIT_DEFAULT, LIMIT_MAX, read_cursor, write_cursor
 from outgate.portal.api.problems import FieldProblem, Problem
+from outgate.portal.errors import NotFound
 from outgate.portal.tracker import reach, search
 from outgate.portal.tracker.listing import Row, rows_of
+from outgate.portal.tracker.models import TrackedMessage
 from outgate.portal.tracker.selectors import message_of
 from outgate.portal.tracker.story import Group, Step, story_of
 
 router = Router(tags=["messages"])
+staff = Router(tags=["messages"])
 READ = Key(Scope.MESSAGES_READ)
 Text = Annotated[str, Field(max_length=search.TEXT_MAX)]
 
@@ -83,6 +86,7 @@ class MessageDetailOut(Schema):
     """One message with what happened to it. recipients: at most 200, those that are not relayed first."""
 
     reference: str
+    customer: str = Field(description="The id of the customer whose it is; empty if nobody's")
     at: datetime
     status: str
     is_final: bool
@@ -165,9 +169,26 @@ def show(request: HttpRequest, customer_id: str, reference: str) -> MessageDetai
     customer = customer_of(caller, customer_id)
     message = message_of(customer.slug, reference)
     reach.record_look(caller, customer, message)
+    return _detail(message)
+
+
+@staff.get("/{slug:reference}", auth=READ, response=MessageDetailOut, summary="Find a message by its reference alone")
+def find(request: HttpRequest, reference: str) -> MessageDetailOut:
+    """Whosever it is, for staff that has nothing but the reference of a reply: 404 for keys of customers. That it was
+    looked at stands in the audit log."""
+    caller = caller_of(request)
+    if not caller.is_staff:
+        raise NotFound(ABSENT)
+    message, customer = reach.found_by_staff(caller, reference)
+    reach.record_look(caller, customer, message)
+    return _detail(message)
+
+
+def _detail(message: TrackedMessage) -> MessageDetailOut:
     story = story_of(message, now=timezone.now())
     return MessageDetailOut(
         reference=message.queue_id,
+        customer=message.customer_id,
         at=message.at,
         status=message.status,
         is_final=story.is_final,

@@ -149,7 +149,7 @@ class ReplayOut(Schema):
 @router.get("/{slug:customer_id}/policy", auth=READ, response=PolicyOut, summary="Read the policy for content")
 def show(request: HttpRequest, customer_id: str) -> PolicyOut:
     """What becomes of mail by what is in it."""
-    return _out(scan_policy(customer_of(caller_of(request), customer_id)))
+    return policy_out(scan_policy(customer_of(caller_of(request), customer_id)))
 
 
 @router.put("/{slug:customer_id}/policy", auth=WRITE, response=PolicyOut, summary="Set the policy for content")
@@ -157,7 +157,7 @@ def put(request: HttpRequest, customer_id: str, wanted: PolicyIn) -> PolicyOut:
     """In the place of the one before. Workers act on it within two seconds."""
     caller, customer = changed_customer(request, customer_id)
     set_scan_policy(actor=caller.actor, customer=customer, policy=wanted.policy)
-    return _out(scan_policy(customer))
+    return policy_out(scan_policy(customer))
 
 
 @router.post("/{slug:customer_id}/policy/try", auth=TRIES, response=ReplayOut, summary="Try a policy on past mail")
@@ -166,14 +166,14 @@ def attempt(request: HttpRequest, customer_id: str, draft: PolicyIn) -> ReplayOu
     customer = customer_of(caller_of(request), customer_id)
     policy = draft.policy
     check_policy(policy)
-    return _replay_out(replay(customer, policy, scan_policy(customer), now=timezone.now()))
+    return replay_out(replay(customer, policy, scan_policy(customer), now=timezone.now()))
 
 
-def _out(policy: ScanPolicy) -> PolicyOut:
+def policy_out(policy: ScanPolicy) -> PolicyOut:
     return PolicyOut.model_validate(msgspec.to_builtins(policy), strict=False)
 
 
-def _replay_out(found: Replay) -> ReplayOut:
+def replay_out(found: Replay) -> ReplayOut:
     return ReplayOut(
         looked_at=found.looked_at,
         unscanned=found.unscanned,

@@ -18,6 +18,7 @@ TITLES: Final = {
     404: "Not found",
     405: "Not with this method",
     409: "This does not fit what is there",
+    411: "The length is missing",
     412: "It is not as you have read it",
     413: "This is too large",
     415: "Not in this format",
@@ -26,6 +27,10 @@ TITLES: Final = {
     500: "This went wrong on our side",
     503: "Not now",
 }
+NOTHING_HERE: Final = (
+    "There is nothing here, or nothing of yours. Look whether the address and the ids in it are right; no address ends "
+    "with a slash."
+)
 
 
 class FieldProblem(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ from pydantic import Strict
 from outgate.contract.policy import Login, RelayTls
 from outgate.contract.wire import RelayTest
 from outgate.portal.accounts import audit
+from outgate.portal.accounts.caller import Caller
 from outgate.portal.accounts.keys import Scope
 from outgate.portal.accounts.scope import customer_of, part_of
 from outgate.portal.api.authentication import Key, caller_of, changed_customer
@@ -16,7 +17,7 @@ from outgate.portal.api.guard import asks_others
 from outgate.portal.api.pages import LIMIT_DEFAULT, Cursor, Limit, page_of
 from outgate.portal.api.problems import Problem
 from outgate.portal.api.schemas import In
-from outgate.portal.customers.models import HOST_MAX
+from outgate.portal.customers.models import HOST_MAX, Customer
 from outgate.portal.outbound import services
 from outgate.portal.outbound.models import LOGIN_MAX, SenderRelay
 from outgate.portal.web import relay_tests
@@ -101,11 +102,39 @@ def test(request: HttpRequest, customer_id: str, domain: DomainName) -> RelayTes
     """Connects as delivery would, up to the login, and sends no message; takes up to 15 seconds. 409 if it cannot be
     tested now."""
     caller, customer = changed_customer(request, customer_id)
-    relay = part_of(customer, SenderRelay.objects.all(), domain=domain)
+    relay = part_of(customer, SenderRelay.objects.all(), domain=domain.lower())
     login = Login(relay.login, relay.password) if relay.login else None
-    audit.record(caller.actor, "relay.tested", customer.slug, host=relay.host, port=relay.port, login=relay.login)
+    return _test(caller, customer, RelayTest(relay.host, relay.port, RelayTls(relay.tls), login))
+
+
+@router.post(
+    "/{slug:customer_id}/sender-relays/{domain}/try",
+    auth=WRITE,
+    response=RelayTestOut,
+    summary="Try a sender relay before it is set",
+)
+@asks_others
+def attempt(request: HttpRequest, customer_id: str, domain: DomainName, wanted: SenderRelayIn) -> RelayTestOut:
+    """As the test of one that is set. Nothing is saved."""
+    caller, customer = changed_customer(request, customer_id)
+    drafted = relay_tests.draft(
+        customer,
+        domain=domain,
+        host=wanted.host,
+        port=wanted.port,
+        tls=wanted.tls,
+        login=wanted.login,
+        password=wanted.password,
+    )
+    return _test(caller, customer, drafted)
+
+
+def _test(caller: Caller, customer: Customer, wanted: RelayTest) -> RelayTestOut:
+    """Raises: Problem."""
+    login = wanted.login.name if wanted.login else ""
+    audit.record(caller.actor, "relay.tested", customer.slug, host=wanted.host, port=wanted.port, login=login)
     try:
-        result = relay_tests.test(customer.pk, RelayTest(relay.host, relay.port, RelayTls(relay.tls), login))
+        result = relay_tests.test(customer.pk, wanted)
     except relay_tests.NotNow as error:
         raise Problem(409, "not-now", str(error)) from error
     return RelayTestOut(
@@ -125,7 +154,7 @@ def test(request: HttpRequest, customer_id: str, domain: DomainName) -> RelayTes
 def remove(request: HttpRequest, customer_id: str, domain: DomainName) -> Status[None]:
     """Mail of the domain goes to its recipients' own hosts from now on."""
     caller, customer = changed_customer(request, customer_id)
-    relay = part_of(customer, SenderRelay.objects.all(), domain=domain)
+    relay = part_of(customer, SenderRelay.objects.all(), domain=domain.lower())
     services.remove_sender_relay(actor=caller.actor, relay=relay)
     return Status(204, None)
 

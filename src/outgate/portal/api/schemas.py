@@ -19,6 +19,7 @@ from outgate.portal.outbound.models import LABEL_MAX, MAILBOX_MAX
 from outgate.portal.reason_pages import Kind, ReasonActor
 
 SENDING_ADDRESSES_MAX = 1_000  # of a region
+DOMAINS_AT_ONCE_MAX = 100  # of a new customer: more are added one by one, or by a text
 
 
 class In(Schema):
@@ -61,6 +62,14 @@ class CustomerPage(Schema):
     next: str | None = Field(description="The cursor of the next page; null at the end", examples=[None])
 
 
+class AdminIn(In):
+    """A new customer's first administrator."""
+
+    email: str = Field(max_length=EMAIL_MAX, examples=["admin@second.example.com"])
+    name: str = Field("", max_length=NAME_MAX, examples=["A. Admin"])
+    mail_link: bool = Field(False, description="Mail a link to choose a password, in place of a first password")
+
+
 class CustomerIn(In):
     """A new customer."""
 
@@ -70,16 +79,29 @@ class CustomerIn(In):
     plan: AnyPlan = Field(Plan.GATEWAY, examples=["gateway"])
     mail_platform: AnyPlatform = Field(MailPlatform.OTHER, examples=["microsoft-365"])
     id: str = optional("Of the operator's choice; made from the name otherwise", max_length=SLUG_MAX)
+    domains: list[Annotated[str, Field(min_length=1, max_length=HOST_MAX)]] = Field(
+        [], max_length=DOMAINS_AT_ONCE_MAX, description="To begin with; each is still to be proven", examples=[[]]
+    )
+    admin: AdminIn = optional("Whoever administers it first; its people are added with its own keys after that")
+
+
+class CustomerMadeOut(CustomerOut):
+    admin_password: str | None = Field(
+        description="Of the first administrator, shown this once. Null without one, where a link was mailed, and in a "
+        "repeated answer, since it is not kept.",
+        examples=[None],
+    )
 
 
 class CustomerChangeIn(In):
     """What is left out stays as it is."""
 
     name: Name = optional("Staff only", examples=["Example Limited"])
+    partner: str = optional("The partner's name. The operator only", max_length=NAME_MAX, examples=["default"])
     region: str = optional("The region's id. Staff only", max_length=SLUG_MAX, examples=["default"])
     plan: AnyPlan = optional("Staff only", examples=["unified"])
     mail_platform: AnyPlatform = optional(examples=["google-workspace"])
-    foreign_from: AnyForeignFrom = optional("What becomes of mail from a domain that is not the customer's")
+    foreign_from: AnyForeignFrom = optional("What becomes of mail from a domain that is not the customer's. Staff only")
 
 
 class PlatformIn(In):
@@ -228,6 +250,9 @@ class UserOut(Schema):
     rights: list[Right] = Field(description="Of partner staff", examples=[[]])
     is_active: bool = Field(description="May the user sign in?", examples=[True])
     created_at: datetime
+    link_expires_at: datetime | None = Field(
+        description="Of the link to choose a password that was mailed; null while there is none", examples=[None]
+    )
 
 
 class UserPage(Schema):
@@ -235,18 +260,32 @@ class UserPage(Schema):
     next: str | None = Field(examples=[None])
 
 
+Rights = Annotated[list[Annotated[Right, Field(strict=False)]], Field(max_length=len(Right))]
+
+
 class UserIn(In):
     email: str = Field(max_length=EMAIL_MAX, examples=["admin@example.com"])
     name: str = Field("", max_length=NAME_MAX, examples=["A. Admin"])
     role: Annotated[Role, Field(strict=False)] = Field(examples=["customer-admin"])
     partner: int = optional("The id of the partner; of partner staff that the operator adds", ge=1, le=2**31)
-    rights: list[Annotated[Right, Field(strict=False)]] = Field([], max_length=len(Right), examples=[[]])
+    rights: Rights = Field([], examples=[[]])
+    mail_link: bool = Field(False, description="Mail a link to choose a password, in place of a first password")
+
+
+class UserChangeIn(In):
+    """What is left out stays as it is."""
+
+    email: str = optional(
+        "To sign in with. Both addresses are told, all sessions end", max_length=EMAIL_MAX, examples=["new@example.com"]
+    )
+    rights: Rights = optional("All that partner staff may do; others have the rights of their role", examples=[[]])
 
 
 class UserMadeOut(Schema):
     user: UserOut
     password: str | None = Field(
-        description="Shown this once. Null in a repeated answer, since it is not kept: set another on the Team page.",
+        description="Shown this once. Null where a link was mailed, and in a repeated answer, since it is not kept: "
+        "ask for another one then.",
         examples=["kq2w8Zr4bT6yN1xV9mLd"],
     )
 
@@ -309,6 +348,20 @@ class RegionOut(Schema):
 class RegionPage(Schema):
     items: list[RegionOut]
     next: str | None = Field(examples=[None])
+
+
+class ProviderOut(Schema):
+    """What is known of a cloud's addresses."""
+
+    name: str = Field(examples=["microsoft"])
+    networks: int = Field(description="How many", examples=[41])
+    confirmed_at: datetime = Field(description="When the cloud last said that the list is right")
+    fetched_at: datetime | None = Field(description="When it came from there; null is the list that came with Outgate")
+    failing: bool = Field(description="Did the last question go wrong?", examples=[False])
+
+
+class ProvidersOut(Schema):
+    items: list[ProviderOut]
 
 
 class ReasonOut(Schema):

@@ -5,12 +5,14 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from ninja.errors import HttpError, ValidationError
 
+from outgate.portal.accounts.scope import ABSENT
 from outgate.portal.api import (
     audit,
     domains,
     guides,
     held,
     installation,
+    keys,
     management,
     messages,
     outbound,
@@ -20,13 +22,16 @@ from outgate.portal.api import (
     relays,
     senders,
     spf,
+    templates,
     tenants,
+    usage,
 )
 from outgate.portal.api.authentication import Key
 from outgate.portal.api.body import StrictParser
 from outgate.portal.api.description import DescribedApi
+from outgate.portal.api.faults import fault_of
 from outgate.portal.api.guard import guard
-from outgate.portal.api.problems import FieldProblem, Problem
+from outgate.portal.api.problems import NOTHING_HERE, FieldProblem, Problem
 from outgate.portal.customers.text import TextRefused
 from outgate.portal.errors import Invalid, NotFound
 
@@ -49,15 +54,20 @@ api.add_router("/customers", tenants.router)
 api.add_router("/customers", relays.router)
 api.add_router("/customers", spf.router)
 api.add_router("/customers", policies.router)
+api.add_router("/customers", templates.router)
+api.add_router("/customers", usage.router)
 api.add_router("/customers", guides.router)
 api.add_router("/customers", people.customers)
 api.add_router("/users", people.users)
+api.add_router("/keys", keys.router)
 api.add_router("/allowed-addresses", people.addresses)
 api.add_router("/regions", installation.regions)
 api.add_router("/partners", installation.partners)
+api.add_router("/providers", installation.providers)
 api.add_router("/reasons", reasons.router)
 api.add_router("/customers", held.router)
 api.add_router("/customers", messages.router)
+api.add_router("/messages", messages.staff)
 api.add_router("/audit", audit.router)
 
 
@@ -68,7 +78,8 @@ def problem(_request: HttpRequest, error: Problem) -> HttpResponse:
 
 @api.exception_handler(NotFound)
 def not_found(_request: HttpRequest, error: NotFound) -> HttpResponse:
-    return Problem(404, "not-found", error.public_message).response()
+    text = NOTHING_HERE if error.public_message == ABSENT else error.public_message
+    return Problem(404, "not-found", text).response()
 
 
 @api.exception_handler(Invalid)
@@ -86,22 +97,8 @@ def text_refused(_request: HttpRequest, error: TextRefused) -> HttpResponse:
 @api.exception_handler(ValidationError)
 def malformed(_request: HttpRequest, error: ValidationError) -> HttpResponse:
     listed: list[Any] = error.errors
-    fields = [FieldProblem(_field(each["loc"]), _remedy(each)) for each in listed]
+    fields = [fault_of(each) for each in listed]
     return Problem(422, "value-refused", "Some values cannot be taken.", fields).response()
-
-
-def _field(place: tuple[Any, ...]) -> str:
-    """As the caller named it. A body's place has the name of our own argument in it."""
-    return ".".join(map(str, place[2:] if place[0] == "body" else place[1:]))
-
-
-def _remedy(error: dict[str, Any]) -> str:
-    match error["type"]:
-        case "extra_forbidden":
-            return "There is no such field. Leave it out, or look how it is spelt."
-        case "missing":
-            return "This is missing. Add it."
-    return str(error["msg"])
 
 
 @api.exception_handler(HttpError)

@@ -136,6 +136,14 @@ def look_up(request: HttpRequest, customer_id: str, wanted: LookUpIn) -> LookUpO
     return LookUpOut(domain=domain.name, tenant_id=tenant_id)
 
 
+@router.put("/{slug:customer_id}/tenants/names/{name}", auth=WRITE, response=TenantsOut, summary="Add a name")
+def add_name(request: HttpRequest, customer_id: str, name: MicrosoftName) -> TenantsOut:
+    """Of a tenant, under onmicrosoft.com: mail that uses it may be the customer's. Idempotent."""
+    caller, customer = changed_customer(request, customer_id)
+    cloud_services.add_microsoft_name(actor=caller.actor, customer=customer, name=name)
+    return _tenants(customer)
+
+
 @router.delete("/{slug:customer_id}/tenants/names/{name}", auth=WRITE, response={204: None}, summary="Remove a name")
 def remove_name(request: HttpRequest, customer_id: str, name: MicrosoftName) -> Status[None]:
     """Of a tenant, under onmicrosoft.com: mail that uses it is refused from now on."""

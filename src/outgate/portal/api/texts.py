@@ -16,7 +16,6 @@ OF_CUSTOMER = frozenset(
     {
         "mail_platform",
         "outbound",
-        "foreign_from",
         "auto_forwards",
         "domains",
         "sources",
@@ -24,9 +23,10 @@ OF_CUSTOMER = frozenset(
         "scanning",
         "microsoft",
         "google",
+        "limits",
     }
 )
-OF_PARTNER = OF_CUSTOMER | {"name", "plan", "region"}
+OF_PARTNER = OF_CUSTOMER | {"name", "plan", "region", "foreign_from"}
 
 
 def check_may_apply(caller: Caller, customer: Customer, text: CustomerText) -> None:
@@ -37,8 +37,9 @@ def check_may_apply(caller: Caller, customer: Customer, text: CustomerText) -> N
     if caller.role is Role.OPERATOR:
         return
     allowed = OF_PARTNER if caller.role is Role.PARTNER else OF_CUSTOMER
+    who = "the operator" if caller.role is Role.PARTNER else "your provider"
     problems = [
-        Problem(field.name, "Only the operator can change this. Leave it as it is in the exported text.")
+        Problem(field.name, f"Only {who} can change this. Leave it as it is in the exported text.")
         for field in msgspec.structs.fields(CustomerText)
         if field.name not in allowed
         and field.name != "id"

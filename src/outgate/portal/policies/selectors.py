@@ -3,6 +3,7 @@
 from typing import Any
 
 import msgspec
+from django.db.models import QuerySet
 
 from outgate.contract.scanning import ScanPolicy
 from outgate.portal.accounts.scope import ABSENT
@@ -22,14 +23,19 @@ def stored(policy: ScanPolicy) -> dict[str, Any]:
     return {name: value for name, value in msgspec.to_builtins(policy).items() if value != defaults[name]}
 
 
+def template_rows(customer: Customer) -> QuerySet[PolicyTemplate]:
+    """Its partner's."""
+    return PolicyTemplate.objects.select_related("partner").filter(partner_id=customer.partner_id)
+
+
 def templates_for(customer: Customer) -> list[PolicyTemplate]:
     """Its partner's, by name."""
-    return list(PolicyTemplate.objects.filter(partner_id=customer.partner_id).order_by("name"))
+    return list(template_rows(customer).order_by("name"))
 
 
 def template_for(customer: Customer, name: str) -> PolicyTemplate:
     """Raises: NotFound."""
-    found = PolicyTemplate.objects.filter(partner_id=customer.partner_id, name=name).first()
+    found = template_rows(customer).filter(name=name).first()
     if found is None:
         raise NotFound(ABSENT)
     return found

@@ -31,14 +31,16 @@ def keep_template(*, actor: Actor, partner: Partner, name: str, policy: ScanPoli
         kept, _ = PolicyTemplate.objects.update_or_create(
             partner=partner, name=name, defaults={"policy": stored(structs.replace(policy, people=()))}
         )
-        audit.record(actor, "policy-template.kept", f"{partner.name}/{name}", on=policy.is_on)
+        # By name and not by the object: a partner may be called as another one's customer is.
+        audit.record_for(partner, actor, "policy-template.kept", f"{partner.name}/{name}", on=policy.is_on)
     return kept
 
 
 def remove_template(*, actor: Actor, template: PolicyTemplate) -> None:
     """Customers that were given it keep what they have."""
     with changes():
-        audit.record(actor, "policy-template.removed", f"{template.partner.name}/{template.name}")
+        whose = template.partner
+        audit.record_for(whose, actor, "policy-template.removed", f"{whose.name}/{template.name}")
         template.delete()
 
 

@@ -84,7 +84,7 @@ def _check_words(policy: ScanPolicy) -> None:
     for index, pattern in enumerate(policy.patterns):
         error = pattern_error(pattern)
         if error:
-            raise Invalid(f"patterns[{index}]", f"{pattern!r}: {error}.")
+            raise Invalid(f"patterns[{index}]", f"{pattern!r} is not taken: {error}. Correct it, or leave it out.")
     if len(policy.people) > PEOPLE_MAX:
         raise Invalid("people", f"These are {len(policy.people)} people. A customer names at most {PEOPLE_MAX}.")
     for index, person in enumerate(policy.people):

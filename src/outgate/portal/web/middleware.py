@@ -85,7 +85,7 @@ def refuse_nul(get_response: Next) -> Next:
                 is_bad = any(each in request.body for each in NULS)
             except RequestDataTooBig:
                 is_bad = True
-        return errors.bad_request(request, ValueError()) if is_bad else get_response(request)
+        return errors.nul_refused(request) if is_bad else get_response(request)
 
     return middleware
 

@@ -11,7 +11,10 @@ from typing import Final
 
 from django.conf import settings
 
+from outgate.contract.policy import Login, RelayTls
 from outgate.contract.wire import Answer, Failed, FrameReader, RelayTest, RelayTested, WireError, frame
+from outgate.portal.customers.models import Customer
+from outgate.portal.outbound import validation
 
 AT_ONCE: Final = 2  # tests in this process; a third is told to come again
 PAUSE_SECONDS: Final = 3.0  # between two tests of one customer
@@ -25,6 +28,21 @@ _last: dict[int, float] = {}
 
 class NotNow(Exception):
     """No test was made. The text says why, for people."""
+
+
+def draft(
+    customer: Customer, *, domain: str, host: str, port: int, tls: RelayTls, login: str, password: str
+) -> RelayTest:
+    """What to try of values that are not stored. An empty password is the stored one, if login and host are those it is
+    stored for: nobody sends it elsewhere. Raises: Invalid."""
+    host = validation.parse_relay_host("host", host, allow_private=settings.ALLOW_PRIVATE_ADDRESSES)
+    stored = None
+    if domain:
+        stored = customer.sender_relays.filter(domain=validation.parse_domain("domain", domain)).first()
+    if stored is not None and not password and (stored.login, stored.host) == (login, host):
+        password = stored.password
+    login, password = validation.parse_login(login, password)
+    return RelayTest(host, validation.parse_port("port", port), tls, Login(login, password) if login else None)
 
 
 def test(customer_id: int, wanted: RelayTest) -> RelayTested:

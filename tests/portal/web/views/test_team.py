@@ -51,8 +51,8 @@ def test_buttons_do_what_they_say(people: People, signed_in: SignedIn) -> None:
         assert client.post(path, {"do": work, **more}).status_code == 302
     people.staff.refresh_from_db()
     assert people.staff.rights == ["audit"]
-    done = actions()[-4:]
-    assert done == ["user.disabled", "user.enabled", "user.rights-set", "user.second-factors-reset"]
+    done = ["user.disabled", "user.enabled", "user.unlocked", "user.rights-set", "user.second-factors-reset"]
+    assert actions()[-5:] == done
     assert "There is no such button" in client.get(path).content.decode()
 
 

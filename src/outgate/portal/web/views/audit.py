@@ -2,12 +2,11 @@
 
 from typing import Final
 
-from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import render
 
 from outgate.portal.accounts.models import Right
-from outgate.portal.accounts.scope import ABSENT, audit_of
+from outgate.portal.accounts.scope import ABSENT, audit_of, search_audit
 from outgate.portal.errors import NotFound
 from outgate.portal.web.request import CallerRequest
 
@@ -20,10 +19,8 @@ def index(request: CallerRequest) -> HttpResponse:
     caller = request.caller
     if caller.is_staff and not caller.has(Right.AUDIT):
         raise NotFound(ABSENT)
-    rows = audit_of(caller)
     search = request.GET.get("q", "").strip()[:SEARCH_MAX]
-    if search:
-        rows = rows.filter(Q(actor__icontains=search) | Q(action__icontains=search) | Q(object__icontains=search))
+    rows = search_audit(audit_of(caller), search)
     before = request.GET.get("before", "")
     is_later = before.isascii() and before.isdecimal() and len(before) < 19
     if is_later:

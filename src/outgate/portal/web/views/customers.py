@@ -6,17 +6,16 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, F, OuterRef, QuerySet, Subquery
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
 from outgate.contract.policy import ForeignFrom
 from outgate.portal.accounts.access import may_act_for
-from outgate.portal.accounts.links import send_link
 from outgate.portal.accounts.models import CustomerAccess, Right, Role
-from outgate.portal.accounts.scope import ABSENT, customers_of, partners_of, regions_of
-from outgate.portal.accounts.services import add_user, generate_password
+from outgate.portal.accounts.scope import ABSENT, customers_of, partners_of, regions_of, search_customers
+from outgate.portal.accounts.team import add_first_admin
 from outgate.portal.customers import services
 from outgate.portal.customers.models import Customer, MailPlatform, Partner, Plan, Region
 from outgate.portal.errors import Invalid, NotFound
@@ -44,7 +43,7 @@ def index(request: CallerRequest) -> HttpResponse:
     """Search, sort, pages. htmx asks for the table alone while somebody types."""
     search = request.GET.get("q", "").strip()[:SEARCH_MAX]
     sort = request.GET.get("sort", "name")
-    rows = _found(customers_of(request.caller), search)
+    rows = search_customers(customers_of(request.caller), search)
     total = rows.count()
     pages = max(1, -(-total // PAGE_SIZE))
     number = request.GET.get("page", "1")
@@ -89,13 +88,6 @@ def index(request: CallerRequest) -> HttpResponse:
     }
     is_part = request.headers.get("HX-Request") == "true"
     return render(request, "web/customers_table.html" if is_part else "web/customers.html", context)
-
-
-def _found(rows: QuerySet[Customer], search: str) -> QuerySet[Customer]:
-    if not search:
-        return rows
-    by_domain = SendingDomain.objects.filter(name__startswith=search.lower()).values("customer")
-    return rows.filter(Q(name__icontains=search) | Q(slug__startswith=search.lower()) | Q(pk__in=by_domain))
 
 
 def _sorted(rows: QuerySet[Customer], sort: str) -> QuerySet[Customer]:
@@ -171,19 +163,15 @@ def _create(request: CallerRequest, form: Form, partners: list[Partner], regions
             except Invalid as error:
                 raise Invalid("domains", error.public_message) from error
         if email := form.text("admin_email"):
-            url = link_url(form)
-            password = "" if url else generate_password()
             try:
-                admin = add_user(
+                admin = add_first_admin(
                     actor=actor,
-                    email=email,
-                    role=Role.CUSTOMER_ADMIN,
-                    password=password or None,
-                    name=form.text("admin_name"),
                     customer=customer,
+                    email=email,
+                    name=form.text("admin_name"),
+                    link_url=link_url(form),
                 )
-                if url:
-                    send_link(actor=actor, user=admin, site_url=url, now=timezone.now())
+                password = admin.password
             except Invalid as error:
                 raise Invalid(f"admin_{error.field}", error.public_message) from error
     messages.success(request, f"{customer.name} was created.")

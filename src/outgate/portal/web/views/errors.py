@@ -7,7 +7,7 @@ from django.db import InterfaceError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from outgate.portal.api.problems import Problem
+from outgate.portal.api.problems import NOTHING_HERE, Problem
 from outgate.portal.customers.models import Customer
 from outgate.portal.errors import NotFound
 
@@ -33,6 +33,7 @@ def database_away(request: HttpRequest) -> HttpResponse:
 
 def page(request: HttpRequest, status: int, title: str, text: str) -> HttpResponse:
     if request.path.startswith(API_PREFIX):
+        text = NOTHING_HERE if status == 404 else text
         return Problem(status, CODES.get(status, "error"), text).response()
     return render(request, "web/error.html", {"title": title, "text": text}, status=status)
 
@@ -57,6 +58,13 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - named by Django
     return page(request, 400, "This request cannot be understood", "Go back, reload the page, and try again.")
+
+
+def nul_refused(request: HttpRequest) -> HttpResponse:
+    if request.path.startswith(API_PREFIX):
+        detail = "A NUL character stands in the address or in the body. Leave it out."
+        return Problem(400, CODES[400], detail).response()
+    return bad_request(request, ValueError())
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - named by Django

@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 
-from outgate.portal.accounts import links, lockout, services
+from outgate.portal.accounts import links, services
 from outgate.portal.accounts.caller import Caller
 from outgate.portal.accounts.models import PasswordLink, Right, Role, User
 from outgate.portal.accounts.scope import ABSENT, partners_of, user_of, users_of
@@ -128,7 +128,7 @@ def _do(caller: Caller, user: User, form: Form) -> str:
             services.reset_second_factors(actor=actor, user=user)
             return f"The second factors of {user.email} are gone. At the next sign-in new ones can be set up."
         case "unlock":
-            lockout.unlock(account=user.email)
+            services.unlock(actor=actor, user=user)
             return f"{user.email} may try again at once."
         case "rights":
             chosen = given_rights(caller, form.chosen("rights"))

@@ -1,16 +1,14 @@
 """Where mail may go: sender relays and auto forwards."""
 
-from django.conf import settings
 from django.http import HttpResponse
 from django.views.decorators.http import require_POST
 
-from outgate.contract.policy import Login, RelayTls
-from outgate.contract.wire import RelayTest
+from outgate.contract.policy import RelayTls
 from outgate.portal.accounts import audit
 from outgate.portal.accounts.scope import part_of
 from outgate.portal.customers.models import Customer
 from outgate.portal.errors import Invalid
-from outgate.portal.outbound import services, validation
+from outgate.portal.outbound import services
 from outgate.portal.outbound.models import AutoForwardDestination, SenderRelay
 from outgate.portal.web import relay_tests
 from outgate.portal.web.forms import Form
@@ -54,26 +52,27 @@ def test_relay(request: CallerRequest, customer: Customer) -> HttpResponse:
     form = Form.of(request, "relay")
     password = form.values.pop("password", "")
     with form.catching():
-        stored = None
-        if form.text("domain"):
-            domain = validation.parse_domain("domain", form.text("domain"))
-            stored = customer.sender_relays.filter(domain=domain).first()
-        host = validation.parse_relay_host("host", form.text("host"), allow_private=settings.ALLOW_PRIVATE_ADDRESSES)
-        login = form.text("login")
-        if stored is not None and not password and (stored.login, stored.host) == (login, host):
-            password = stored.password
-        login, password = validation.parse_login(login, password)
         try:
             tls = RelayTls(form.text("tls"))
         except ValueError as error:
             raise Invalid("tls", "Choose one of these.") from error
-        wanted = RelayTest(
-            host,
-            validation.parse_port("port", form.number("port")),
-            tls,
-            Login(login, password) if login else None,
+        wanted = relay_tests.draft(
+            customer,
+            domain=form.text("domain"),
+            host=form.text("host"),
+            port=form.number("port"),
+            tls=tls,
+            login=form.text("login"),
+            password=password,
         )
-        audit.record(request.caller.actor, "relay.tested", customer.slug, host=host, port=wanted.port, login=login)
+        audit.record(
+            request.caller.actor,
+            "relay.tested",
+            customer.slug,
+            host=wanted.host,
+            port=wanted.port,
+            login=wanted.login.name if wanted.login else "",
+        )
         try:
             result = relay_tests.test(customer.pk, wanted)
         except relay_tests.NotNow as error:
