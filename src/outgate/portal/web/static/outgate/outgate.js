@@ -99,6 +99,11 @@
 
   document.addEventListener("htmx:afterSwap", function (event) { reveal(event.target.parentNode || document); });
   reveal(document);
+  // On a phone the tabs are wider than the window: the one that is open is not left outside.
+  document.querySelectorAll(".topnav, .tabs").forEach(function (row) {
+    var here = row.querySelector("[aria-current]");
+    if (here) { row.scrollLeft = here.offsetLeft - row.offsetLeft - (row.clientWidth - here.offsetWidth) / 2; }
+  });
   // Browsers ignore autofocus where the address names a part of the page, and take the focus away when they go there.
   var wrong = document.querySelector("[aria-invalid=true]");
   if (wrong) {
