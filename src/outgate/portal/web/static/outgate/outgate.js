@@ -103,6 +103,10 @@
   document.querySelectorAll(".topnav, .tabs").forEach(function (row) {
     var here = row.querySelector("[aria-current]");
     if (here) { row.scrollLeft = here.offsetLeft - row.offsetLeft - (row.clientWidth - here.offsetWidth) / 2; }
+    // Browsers leave what has the focus half outside.
+    row.addEventListener("focusin", function (event) {
+      event.target.scrollIntoView({ block: "nearest", inline: "nearest" });
+    });
   });
   // Browsers ignore autofocus where the address names a part of the page, and take the focus away when they go there.
   var wrong = document.querySelector("[aria-invalid=true]");
