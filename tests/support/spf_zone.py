@@ -20,4 +20,10 @@ def zone(**more: list[str]) -> Zone:
 
 def ready(region: Region) -> None:
     """The region has an include and addresses."""
-    change_region(actor=ACTOR, region=region, smarthost="", spf_include=INCLUDE, sending_addresses=SENDING_ADDRESSES)
+    change_region(
+        actor=ACTOR,
+        region=region,
+        smarthost=region.smarthost,
+        spf_include=INCLUDE,
+        sending_addresses=SENDING_ADDRESSES,
+    )

@@ -1,6 +1,7 @@
 """Set-up guides."""
 
 import html
+import re
 from typing import Any
 
 import pytest
@@ -40,7 +41,16 @@ def test_each_guide_has_the_customers_own_values_and_ends_in_proof(browser: Any,
     assert "smtp.eu.example.net" in page
     assert "include:spf.eu.example.net" in page
     assert f'hx-get="{BASE}{guide.kind}/proof/?since=' in page
-    assert '<li class="flow-ours"><strong>Outgate</strong><span>smtp.eu.example.net</span></li>' in page
+    drawings = re.findall(r"<svg .*?</svg>", page.partition("<article")[2].partition("<section")[0], re.DOTALL)
+    assert len(drawings) == 2
+    for drawing in drawings:
+        assert 'role="img"' in drawing
+        assert "<title id=" in drawing
+        assert "goes through" in drawing or guide.kind == "third-party"
+        assert "to Outgate (smtp.eu.example.net)" in drawing
+        assert ">smtp.eu.example.net</text>" in drawing
+        assert ("Exclaimer</text>" in drawing) is guide.kind.endswith("exclaimer")
+        assert ("flow-past" in drawing) is guide.is_cloud
     assert (".ps1" in page) is guide.has_script
 
 

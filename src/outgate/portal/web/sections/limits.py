@@ -14,6 +14,7 @@ from outgate.portal.web.near_limit import PERCENT, near_limit
 from outgate.portal.web.request import CallerRequest
 
 LOCKED_SHOWN: Final = 100
+MEGABYTE: Final = 1_048_576  # octets; as the pages write sizes of mail
 SCOPES: Final = (
     (LimitScope.MAILBOX.value, "One mailbox"),
     (LimitScope.DOMAIN.value, "One domain"),
@@ -37,10 +38,15 @@ def limits(_request: CallerRequest, customer: Customer) -> dict[str, Any]:
         "scopes": SCOPES,
         "counted": COUNTED,
         "exempt": "\n".join(wanted.exempt),
+        "lock_time": time_text(wanted.lock_seconds),
+        "lock_max_time": time_text(wanted.lock_max_seconds),
         "lock_minutes": wanted.lock_seconds // 60,
+        "lock_max_minutes": wanted.lock_max_seconds // 60,
+        "slow_megabytes": wanted.slow_octets_max // MEGABYTE,
         "lock_factor": factor_text(wanted),
-        "invalid_help": f"Of at least {wanted.invalid_minimum} in an hour; 0 never locks",
-        "lock_help": _lock_help(wanted),
+        "lock_help": _whole("Longer each time within a day", wanted.lock_seconds, 60, "seconds"),
+        "lock_max_help": _whole("However often that happens", wanted.lock_max_seconds, 60, "seconds"),
+        "slow_help": _whole("Or what these messages take together", wanted.slow_octets_max, MEGABYTE, "bytes"),
         "stamp": stamp_of(wanted),
         "is_default": wanted == SenderLimits(),
     }
@@ -58,10 +64,9 @@ def shown_rule(number: int, rule: Limit) -> dict[str, Any]:
     }
 
 
-def _lock_help(wanted: SenderLimits) -> str:
-    """Minutes cannot tell every time that API and texts can set: the form keeps it while it is not changed."""
-    text = "Longer each time within a day"
-    return f"{text}. Set to {wanted.lock_seconds} seconds" if wanted.lock_seconds % 60 else text
+def _whole(text: str, amount: int, unit: int, name: str) -> str:
+    """Minutes and megabytes cannot tell all that API and texts can set: the form keeps it while it is not changed."""
+    return f"{text}. Set to {amount} {name}" if amount % unit else text
 
 
 def factor_text(wanted: SenderLimits) -> str:

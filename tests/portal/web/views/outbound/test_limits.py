@@ -1,7 +1,10 @@
 """Limits, locked senders and the slow lane on the page."""
 
+import html
+import re
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec import structs
 from tests.portal.web.conftest import People, SignedIn
@@ -11,6 +14,8 @@ from tests.support.tracked import accept
 from outgate.contract.policy import DEFAULT_LIMITS, Counted, Limit, LimitScope, SenderLimits
 from outgate.contract.wire import SenderUse
 from outgate.portal.accounts.models import Right
+from outgate.portal.api.senders import LimitsIn
+from outgate.portal.customers.text import LimitsText
 from outgate.portal.limits.models import LockedMailbox
 from outgate.portal.limits.services import lock_sender
 from outgate.portal.outbound.cloud_services import set_limits
@@ -29,8 +34,9 @@ def browser(people: People, signed_in: SignedIn) -> Any:
 
 def form(**changed: str) -> dict[str, str]:
     filled = {
-        "lock_factor": "10", "lock_minutes": "60", "invalid_percent": "50", "slow_messages_max": "10000", "exempt": "",
-        "scope": "mailbox", "counted": "recipients", "minutes": "60", "maximum": "",
+        "lock_factor": "10", "lock_minutes": "60", "lock_max_minutes": "1440",
+        "invalid_percent": "50", "invalid_minimum": "20", "slow_messages_max": "10000", "slow_megabytes": "2048",
+        "exempt": "", "scope": "mailbox", "counted": "recipients", "minutes": "60", "maximum": "",
         "stamp": stamp_of(SenderLimits()),
     }  # fmt: skip
     for number, rule in enumerate(DEFAULT_LIMITS):
@@ -48,7 +54,8 @@ def test_defaults_are_shown_and_saved_as_defaults(browser: Any, people: People) 
 def test_numbers_are_changed_removed_and_added(browser: Any, people: People) -> None:
     posted = form(
         maximum0="70", maximum1="", scope="domain", counted="messages", minutes="10", maximum="500", lock_factor="2.5",
-        lock_minutes="120", invalid_percent="0", exempt="News@alpha.example\n@bulk.example",
+        lock_minutes="120", lock_max_minutes="180", invalid_percent="0", invalid_minimum="7", slow_messages_max="8",
+        slow_megabytes="9", exempt="News@alpha.example\n@bulk.example",
     )  # fmt: skip
     page = browser.post(f"{PAGE}limits/", posted, follow=True).content.decode()
     limits = living_document(people.alpha).limits
@@ -56,7 +63,9 @@ def test_numbers_are_changed_removed_and_added(browser: Any, people: People) -> 
     assert Limit(LimitScope.MAILBOX, Counted.RECIPIENTS, 300, 70) in limits.limits
     assert Limit(LimitScope.DOMAIN, Counted.MESSAGES, 600, 500) in limits.limits
     assert len(limits.limits) == len(DEFAULT_LIMITS)
-    assert (limits.lock_factor, limits.lock_seconds, limits.invalid_percent) == (2.5, 7_200, 0)
+    assert (limits.lock_factor, limits.lock_seconds, limits.lock_max_seconds) == (2.5, 7_200, 10_800)
+    assert (limits.invalid_percent, limits.invalid_minimum) == (0, 7)
+    assert (limits.slow_messages_max, limits.slow_octets_max) == (8, 9 * 1_048_576)
     assert limits.exempt == ("@bulk.example", "news@alpha.example")
     assert "Back to the defaults" in page
 
@@ -64,20 +73,22 @@ def test_numbers_are_changed_removed_and_added(browser: Any, people: People) -> 
     assert sender_limits(people.alpha) == SenderLimits()
 
 
-def test_what_the_form_did_not_change_is_kept_to_the_second(browser: Any, people: People) -> None:
-    before = SenderLimits(lock_seconds=90, lock_factor=2.12345678, lock_max_seconds=91)
+def test_what_the_form_did_not_change_is_kept_to_the_second_and_octet(browser: Any, people: People) -> None:
+    before = SenderLimits(lock_seconds=90, lock_factor=2.12345678, lock_max_seconds=91, slow_octets_max=1_048_577)
     set_limits(actor=ACTOR, customer=people.alpha, limits=before)
     page = browser.get(PAGE).content.decode()
-    assert "Set to 90 seconds" in page
-    posted = form(stamp=stamp_of(before), lock_minutes="1", lock_factor="2.12346", invalid_percent="51")
+    for told in ("Set to 90 seconds", "Set to 91 seconds", "Set to 1048577 bytes"):
+        assert told in page
+    shown = {"lock_minutes": "1", "lock_max_minutes": "1", "slow_megabytes": "1", "lock_factor": "2.12346"}
+    posted = form(stamp=stamp_of(before), **shown, invalid_percent="51")
     assert browser.post(f"{PAGE}limits/", posted).status_code == 302
     after = sender_limits(people.alpha)
     assert (after.lock_seconds, after.lock_max_seconds, after.lock_factor) == (90, 91, 2.12345678)
-    assert after.invalid_percent == 51
+    assert (after.slow_octets_max, after.invalid_percent) == (1_048_577, 51)
 
-    browser.post(f"{PAGE}limits/", form(stamp=stamp_of(after), lock_minutes="2"))
+    browser.post(f"{PAGE}limits/", form(stamp=stamp_of(after), lock_minutes="2", lock_max_minutes="3"))
     after = sender_limits(people.alpha)
-    assert (after.lock_seconds, after.lock_max_seconds) == (120, 120)
+    assert (after.lock_seconds, after.lock_max_seconds) == (120, 180)
 
 
 def test_what_somebody_else_saved_meanwhile_stands_beside_what_was_typed(browser: Any, people: People) -> None:
@@ -125,7 +136,14 @@ def test_without_any_nothing_is_slowed(browser: Any, people: People) -> None:
         ({"lock_factor": "nan"}, "nan is not taken"),
         ({"lock_factor": "many"}, "Enter one such as 10"),
         ({"lock_minutes": "0"}, "Enter 1 to 43200 minutes"),
+        ({"lock_minutes": "100", "lock_max_minutes": "99"}, "Enter 100 to 43200 minutes"),
+        ({"lock_max_minutes": "43201"}, "Enter 60 to 43200 minutes"),
+        ({"lock_max_minutes": ""}, "Enter digits only"),
         ({"invalid_percent": "101"}, "from 0 to 100"),
+        ({"invalid_minimum": "0"}, "from 1 to"),
+        ({"slow_messages_max": "10000001"}, "from 0 to 10000000"),
+        ({"slow_megabytes": "1048577"}, "Enter 0 to 1048576 megabytes"),
+        ({"slow_megabytes": "2 GB"}, "Enter digits only"),
         ({"exempt": "nobody"}, "Enter a mailbox such as"),
         ({"stamp": ""}, "Somebody else has changed"),
     ],
@@ -135,9 +153,36 @@ def test_mistake_stands_beside_its_field_and_nothing_is_saved(
     browser: Any, people: People, changed: dict[str, str], text: str
 ) -> None:
     answer = browser.post(f"{PAGE}limits/", form(**changed))
+    page = answer.content.decode()
     assert answer.status_code == 422
-    assert text in answer.content.decode()
+    assert text in page
     assert sender_limits(people.alpha) == SenderLimits()
+    if (name := next(reversed(changed))) in OF_ALL_MAIL:
+        error = re.search(rf'<div class="field-error" id="limits-{name}-error" role="alert">([^<]+)', page)
+        assert error is not None
+        assert text in html.unescape(error[1])
+        assert re.search(rf'aria-describedby="[^"]*limits-{name}-error', page)
+
+
+OF_ALL_MAIL = {
+    "lock_factor": "lock_factor",
+    "lock_minutes": "lock_seconds",
+    "lock_max_minutes": "lock_max_seconds",
+    "invalid_percent": "invalid_percent",
+    "invalid_minimum": "invalid_minimum",
+    "slow_messages_max": "slow_messages_max",
+    "slow_megabytes": "slow_octets_max",
+    "exempt": "exempt",
+}  # what each field of the form sets; the limits themselves have a table
+
+
+def test_page_api_and_text_have_the_same_limits(browser: Any) -> None:
+    every = {field.name for field in msgspec.structs.fields(SenderLimits)} - {"limits"}
+    assert set(OF_ALL_MAIL.values()) == every
+    assert set(LimitsIn.model_fields) - {"rules"} == every
+    assert {field.name for field in msgspec.structs.fields(LimitsText)} - {"rules"} == every
+    page = browser.get(PAGE).content.decode()
+    assert [name for name in OF_ALL_MAIL if f'id="limits-{name}"' not in page] == []
 
 
 def test_mailbox_is_locked_shown_and_unlocked(browser: Any, people: People) -> None:
@@ -242,9 +287,22 @@ def test_who_is_near_a_limit_is_for_who_may_see_mail_of_the_customer(
 
 
 def test_viewer_reads_and_changes_nothing(people: People, signed_in: SignedIn) -> None:
+    limits = SenderLimits(
+        (), ("news@alpha.example",), slow_messages_max=4_321, slow_octets_max=3 * 1_048_576, lock_factor=7.5,
+        lock_seconds=660, lock_max_seconds=780, invalid_percent=33, invalid_minimum=1_001,
+    )  # fmt: skip
+    set_limits(actor=ACTOR, customer=people.alpha, limits=limits)
     viewer = signed_in(people.viewer)
-    page = viewer.get(PAGE).content.decode()
+    page = html.unescape(viewer.get(PAGE).content.decode()).replace("\xa0", " ")
     assert "Save limits" not in page
+    for told in (
+        "news@alpha.example",
+        "4,321 messages, 3.0 MB",
+        "7.5 times a limit",
+        "11 minutes, twice as long each time within a day, at most 13 minutes",
+        "33 % of recipients that do not exist, of at least 1,001 in an hour",
+    ):
+        assert told in page
     for path, posted in (("limits/", form()), ("limits/reset/", {}), ("locked/", {}), ("locked/unlock/", {})):
         assert viewer.post(f"{PAGE}{path}", posted).status_code == 403
 

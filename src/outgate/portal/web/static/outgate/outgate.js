@@ -34,13 +34,80 @@
     });
   });
 
+  // A button with `data-busy` says so while its form is at work, and the form takes no second submit meanwhile. It is
+  // not disabled, since the name and value of a disabled button are left out of what is sent.
+  var BUSY_MAX = 60000;  // milliseconds; longer than any answer takes, so that a button is never lost for good
+  var atWork = new Map();  // by form: how to put everything back
+  var said = document.createElement("div");
+  said.className = "visually-hidden";
+  said.setAttribute("role", "status");
+  document.body.append(said);  // empty at first: a region that comes with its text is not read out
+
+  function begin(form, button) {
+    var label = button.dataset.busy, content = Array.from(button.childNodes), mark = document.createElement("span");
+    var buttons = Array.from(form.elements).filter(function (each) { return each.type === "submit"; });
+    end(form);
+    mark.className = "busy-mark";
+    mark.setAttribute("aria-hidden", "true");
+    button.style.minWidth = button.offsetWidth + "px";
+    button.replaceChildren(mark, label);
+    button.setAttribute("aria-busy", "true");
+    buttons.forEach(function (each) { each.setAttribute("aria-disabled", "true"); });
+    said.textContent = label;
+    var timer = window.setTimeout(function () { end(form); }, BUSY_MAX);
+    atWork.set(form, function () {
+      window.clearTimeout(timer);
+      button.replaceChildren.apply(button, content);
+      button.style.minWidth = "";
+      button.removeAttribute("aria-busy");
+      buttons.forEach(function (each) { each.removeAttribute("aria-disabled"); });
+      said.textContent = "";
+    });
+  }
+
+  function end(form) {
+    var undo = atWork.get(form);
+    atWork.delete(form);
+    if (undo) { undo(); }
+  }
+
+  function endAll() { Array.from(atWork.keys()).forEach(end); }
+
+  // Before anybody else hears of it, htmx too.
   document.addEventListener("submit", function (event) {
     var button = event.submitter;
-    if (button && button.dataset.confirm && !window.confirm(button.dataset.confirm)) { event.preventDefault(); }
+    if (atWork.has(event.target) || (button && button.dataset.confirm && !window.confirm(button.dataset.confirm))) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+    }
+  }, true);
+
+  // After everybody else: what somebody has prevented leads to no other page.
+  window.addEventListener("submit", function (event) {
+    if (event.defaultPrevented) { return; }
+    endAll();  // a browser goes to one page only: what another form waited for does not come any more
+    if (event.submitter && event.submitter.dataset.busy) { begin(event.target, event.submitter); }
   });
+
+  document.addEventListener("htmx:beforeRequest", function (event) {
+    var cause = event.detail.requestConfig.triggeringEvent, button = cause && cause.submitter;
+    if (button && button.dataset.busy) { begin(event.detail.elt, button); }
+  });
+  document.addEventListener("htmx:afterRequest", function (event) { end(event.detail.elt); });  // however it went
+  window.addEventListener("pageshow", endAll);  // Back shows the page as it was left
+  if (window.navigation) { window.navigation.addEventListener("navigateerror", endAll); }  // somebody stopped it
 
   document.addEventListener("htmx:afterSwap", function (event) { reveal(event.target.parentNode || document); });
   reveal(document);
+  // On a phone the tabs are wider than the window: the one that is open is not left outside.
+  document.querySelectorAll(".topnav, .tabs").forEach(function (row) {
+    var here = row.querySelector("[aria-current]");
+    if (here) { row.scrollLeft = here.offsetLeft - row.offsetLeft - (row.clientWidth - here.offsetWidth) / 2; }
+    // Browsers leave what has the focus half outside.
+    row.addEventListener("focusin", function (event) {
+      event.target.scrollIntoView({ block: "nearest", inline: "nearest" });
+    });
+  });
   // Browsers ignore autofocus where the address names a part of the page, and take the focus away when they go there.
   var wrong = document.querySelector("[aria-invalid=true]");
   if (wrong) {

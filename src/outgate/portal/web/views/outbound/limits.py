@@ -13,11 +13,20 @@ from outgate.portal.customers.models import Customer
 from outgate.portal.errors import Invalid
 from outgate.portal.limits.services import lock_sender, unlock_sender
 from outgate.portal.outbound import cloud_services
-from outgate.portal.outbound.cloud_validation import LOCK_SECONDS_MAX, RULES_MAX
+from outgate.portal.outbound.cloud_validation import LOCK_SECONDS_MAX, RULES_MAX, SLOW_OCTETS_MAX
 from outgate.portal.outbound.selectors import sender_limits
 from outgate.portal.web.forms import Form
 from outgate.portal.web.request import CallerRequest, of_customer
-from outgate.portal.web.sections.limits import COUNTED, SCOPES, factor_text, key_of, near_asked, stamp_of, time_text
+from outgate.portal.web.sections.limits import (
+    COUNTED,
+    MEGABYTE,
+    SCOPES,
+    factor_text,
+    key_of,
+    near_asked,
+    stamp_of,
+    time_text,
+)
 from outgate.portal.web.views.outbound.page import form_view
 
 _RULE: Final = re.compile(r"rules\[(\d+)\](?:\.(\w+))?")
@@ -25,6 +34,11 @@ _CHANGED: Final = (
     "Somebody else has changed the limits meanwhile, and nothing was saved. What you entered is still here, and what "
     "stands now is beside it where it differs. Saving again puts yours in its place."
 )
+_IN_UNITS: Final = {
+    "lock_seconds": "lock_minutes",
+    "lock_max_seconds": "lock_max_minutes",
+    "slow_octets_max": "slow_megabytes",
+}  # fields of the form by what they set
 _ITEM: Final = re.compile(r"exempt\[\d+\]")
 
 
@@ -49,23 +63,22 @@ def _set(request: CallerRequest, customer: Customer, form: Form) -> tuple[str, s
     if form.text("maximum"):
         rules.append(_new_rule(form))
         fields.append("maximum")
-    lock_seconds = form.number("lock_minutes") * 60
-    if lock_seconds // 60 == before.lock_seconds // 60:
-        lock_seconds = before.lock_seconds  # which minutes may not tell
     wanted = structs.replace(
         before,
         limits=tuple(rules),
         exempt=tuple(filter(None, (line.strip() for line in form.text("exempt").splitlines()))),
         lock_factor=before.lock_factor if form.text("lock_factor") == factor_text(before) else _factor(form),
-        lock_seconds=lock_seconds,
-        lock_max_seconds=min(max(before.lock_max_seconds, lock_seconds), LOCK_SECONDS_MAX),
+        lock_seconds=_in_units(form, "lock_minutes", 60, before.lock_seconds),
+        lock_max_seconds=_in_units(form, "lock_max_minutes", 60, before.lock_max_seconds),
         invalid_percent=form.number("invalid_percent"),
+        invalid_minimum=form.number("invalid_minimum"),
         slow_messages_max=form.number("slow_messages_max"),
+        slow_octets_max=_in_units(form, "slow_megabytes", MEGABYTE, before.slow_octets_max),
     )
     try:
         cloud_services.set_limits(actor=request.caller.actor, customer=customer, limits=wanted)
     except Invalid as error:
-        raise Invalid(_field(error.field, fields), _text(error)) from error
+        raise Invalid(_field(error.field, fields), _text(error, wanted)) from error
     return (
         "limits",
         "The limits were saved." if rules else "The limits were saved. There is none now: nothing is slowed.",
@@ -107,6 +120,12 @@ def _new_rule(form: Form) -> Limit:
     return Limit(scope, counted, form.number("minutes") * 60, form.number("maximum"))
 
 
+def _in_units(form: Form, name: str, unit: int, before: int) -> int:
+    """What stands, to the last second or octet, while its whole units were not changed. Raises: Invalid."""
+    units = form.number(name)
+    return before if units == before // unit else units * unit
+
+
 def _factor(form: Form) -> float:
     try:
         return float(form.text("lock_factor").replace(",", "."))
@@ -121,12 +140,18 @@ def _field(path: str, fields: list[str]) -> str:
     if (match := _RULE.match(path)) is not None:
         name = fields[int(match[1])]
         return "minutes" if name == "maximum" and match[2] == "seconds" else name
-    return {"lock_seconds": "lock_minutes", "lock_max_seconds": "lock_minutes"}.get(path, path)
+    return _IN_UNITS.get(path, path)
 
 
-def _text(error: Invalid) -> str:
+def _text(error: Invalid, wanted: SenderLimits) -> str:
+    """The remedy in the units of the form."""
     if error.field == "lock_seconds":
         return f"Enter 1 to {LOCK_SECONDS_MAX // 60} minutes."
+    if error.field == "lock_max_seconds":
+        least = -(-wanted.lock_seconds // 60)
+        return f"Enter {least} to {LOCK_SECONDS_MAX // 60} minutes: no less than the first lock lasts."
+    if error.field == "slow_octets_max":
+        return f"Enter 0 to {SLOW_OCTETS_MAX // MEGABYTE} megabytes."
     if error.field.endswith(".seconds"):
         return "Enter 1 to 10080 minutes, which is a week."
     if error.field.endswith("]") and _RULE.fullmatch(error.field):
