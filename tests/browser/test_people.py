@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 from tests.support.browser import PASSWORD, PortalInstallation, code_of, portal
 from tests.support.dns_server import DnsServer, Zone
 from tests.support.installation import short_directory
 from tests.support.oidc_provider import CLIENT_ID, CLIENT_SECRET, Provider, running_provider
+from tests.support.passkeys import add_authenticator
 from tests.support.sink import Sink, running_sink
 
 NEW_PASSWORD = "another-horse-battery"
@@ -80,22 +81,6 @@ def sign_out(page: Page) -> None:
     page.locator("details.menu summary").click()
     page.get_by_role("button", name="Sign out").click()
     page.wait_for_url("**/account/login/")
-
-
-def add_authenticator(page: Page) -> CDPSession:
-    """One that is built into the device, and says yes to everything."""
-    session: CDPSession = page.context.new_cdp_session(page)
-    session.send("WebAuthn.enable")
-    options = {
-        "protocol": "ctap2",
-        "transport": "internal",
-        "hasResidentKey": True,
-        "hasUserVerification": True,
-        "isUserVerified": True,
-        "automaticPresenceSimulation": True,
-    }
-    session.send("WebAuthn.addVirtualAuthenticator", {"options": options})
-    return session
 
 
 def letter_to(place: Place, who: str, subject: str) -> str:
