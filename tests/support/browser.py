@@ -29,6 +29,7 @@ FLAGS = [
 ]
 START_SECONDS = 60.0
 PASSWORD = "correct-horse-battery"
+SMARTHOST = "eu.smarthost.example"
 LINK_SECRET = "of-the-link-that-the-sample-viewer-was-sent"
 ROOT = Path(__file__).parents[2]
 

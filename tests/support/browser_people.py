@@ -11,7 +11,7 @@ django.setup()
 
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes  # noqa: E402
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret  # noqa: E402
-from tests.support.browser import LINK_SECRET  # noqa: E402
+from tests.support.browser import LINK_SECRET, SMARTHOST  # noqa: E402
 from tests.support.browser_clouds import add_clouds  # noqa: E402
 from tests.support.browser_mail import SAMPLES, add_mail  # noqa: E402
 from tests.support.spf import TableDns  # noqa: E402
@@ -57,7 +57,7 @@ SPF_DOMAINS = [name for name in SPF_TABLE if name.endswith("nordwind.example") a
 
 def main(customers: int) -> None:
     partner = create_partner(actor=ACTOR, name="Example Partner")
-    region = create_region(actor=ACTOR, name="Europe", smarthost="eu.smarthost.example")
+    region = create_region(actor=ACTOR, name="Europe", smarthost=SMARTHOST)
     alpha = create_customer(actor=ACTOR, name="Alpha", partner=partner, region=region)
     for number in range(customers):
         add_customer(number, partner, region)
@@ -123,7 +123,7 @@ def show_held_and_locked(customer: Customer) -> None:
 
 def show_spf(customer: Customer) -> None:
     """Domains whose SPF records are in every state that people may see."""
-    ready(customer.region)
+    ready(customer.region, SMARTHOST)
     dns = TableDns(SPF_TABLE)
     for number, name in enumerate(SPF_DOMAINS):
         domain = outbound.add_domain(actor=ACTOR, customer=customer, name=name, include_subdomains=number == 0)
