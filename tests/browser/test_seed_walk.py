@@ -42,7 +42,8 @@ STEPS = {
     "Google Workspace": (
         "Admin console", "Apps", "Google Workspace", "Gmail", "Hosts", "Add Route", "Name it", "Single host",
         SMARTHOST, "Take the tick off Perform MX lookup",
-        "Require mail to be transmitted via a secure (TLS) connection", "Require CA signed certificate", "Validate certificate hostname", "Test TLS connection", "Save",
+        "Require mail to be transmitted via a secure (TLS) connection", "Require CA signed certificate",
+        "Validate certificate hostname", "Test TLS connection", "Save",
         "Gmail", "Routing", "top organisational unit", "Outbound", "Modify message", "Change route", "Normal routing",
         "Require secure transport (TLS)", "save",
     ),
