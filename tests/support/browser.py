@@ -29,6 +29,9 @@ FLAGS = [
 ]
 START_SECONDS = 60.0
 PASSWORD = "correct-horse-battery"
+SMARTHOST = "eu.smarthost.example"
+HOSTILE_ADMIN = "admin@hostile.example"
+LINK_SECRET = "of-the-link-that-the-sample-viewer-was-sent"
 ROOT = Path(__file__).parents[2]
 
 
@@ -88,8 +91,13 @@ def _wait_until_alive(url: str) -> None:
 
 
 def _fill(installation: Installation, customers: int) -> dict[str, str]:
+    return run_beside(installation, "tests.support.browser_people", str(customers))
+
+
+def run_beside(installation: Installation, *program: str) -> dict[str, str]:
+    """Run a module in the portal's environment; the pairs that it prints."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.support.browser_people", str(customers)],
+        [sys.executable, "-m", *program],
         env={
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "outgate.portal.web.settings",

@@ -1,5 +1,6 @@
 """Fills the database of a portal that a browser looks at. Run as a program; prints second factors."""
 
+import hashlib
 import sys
 from datetime import timedelta
 
@@ -10,6 +11,7 @@ django.setup()
 
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes  # noqa: E402
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret  # noqa: E402
+from tests.support.browser import LINK_SECRET, SMARTHOST  # noqa: E402
 from tests.support.browser_clouds import add_clouds  # noqa: E402
 from tests.support.browser_mail import SAMPLES, add_mail  # noqa: E402
 from tests.support.spf import TableDns  # noqa: E402
@@ -18,9 +20,9 @@ from tests.support.spf_zone import INCLUDE, ready  # noqa: E402
 from outgate.contract.commands import QueueAction, QueueCommand  # noqa: E402
 from outgate.portal.accounts.audit import Actor  # noqa: E402
 from outgate.portal.accounts.caller import Caller  # noqa: E402
-from outgate.portal.accounts.models import Role, User  # noqa: E402
+from outgate.portal.accounts.models import PasswordLink, Role, User  # noqa: E402
 from outgate.portal.accounts.services import add_user  # noqa: E402
-from outgate.portal.customers.models import Customer, Partner, Region  # noqa: E402
+from outgate.portal.customers.models import Customer, Partner, Plan, Region  # noqa: E402
 from outgate.portal.customers.services import create_customer, create_partner, create_region  # noqa: E402
 from outgate.portal.feed.services import order_command  # noqa: E402
 from outgate.portal.held.models import MessageOrder  # noqa: E402
@@ -55,7 +57,7 @@ SPF_DOMAINS = [name for name in SPF_TABLE if name.endswith("nordwind.example") a
 
 def main(customers: int) -> None:
     partner = create_partner(actor=ACTOR, name="Example Partner")
-    region = create_region(actor=ACTOR, name="Europe", smarthost="eu.smarthost.example")
+    region = create_region(actor=ACTOR, name="Europe", smarthost=SMARTHOST)
     alpha = create_customer(actor=ACTOR, name="Alpha", partner=partner, region=region)
     for number in range(customers):
         add_customer(number, partner, region)
@@ -73,6 +75,18 @@ def main(customers: int) -> None:
     add("admin@confirmed.example", Role.CUSTOMER_ADMIN, customer=clouds.confirmed)
     add("viewer@confirmed.example", Role.CUSTOMER_VIEWER, customer=clouds.confirmed)
     add("admin@google.example", Role.CUSTOMER_ADMIN, customer=clouds.google)
+    plain = create_customer(actor=ACTOR, name="Inbound Only", partner=partner, region=region)
+    Customer.objects.filter(pk=plain.pk).update(plan=Plan.THREE_SIX_FIVE)
+    add("admin@inbound.example", Role.CUSTOMER_ADMIN, customer=plain)
+    send_link(User.objects.get(email="viewer@alpha.example"))
+
+
+def send_link(user: User) -> None:
+    """As if a letter had come: nobody but its reader ever knows the secret of a link."""
+    digest = hashlib.sha256(LINK_SECRET.encode()).hexdigest()
+    PasswordLink.objects.create(
+        user=user, digest=digest, is_invitation=False, expires_at=timezone.now() + timedelta(hours=1)
+    )
 
 
 def add(email: str, role: Role, *, partner: Partner | None = None, customer: Customer | None = None) -> None:
@@ -109,7 +123,7 @@ def show_held_and_locked(customer: Customer) -> None:
 
 def show_spf(customer: Customer) -> None:
     """Domains whose SPF records are in every state that people may see."""
-    ready(customer.region)
+    ready(customer.region, SMARTHOST)
     dns = TableDns(SPF_TABLE)
     for number, name in enumerate(SPF_DOMAINS):
         domain = outbound.add_domain(actor=ACTOR, customer=customer, name=name, include_subdomains=number == 0)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from playwright.sync_api import Browser
-from tests.support.browser import PortalInstallation, context, sign_in
+from tests.support.browser import LINK_SECRET, PortalInstallation, context, sign_in
 from tests.support.browser_mail import SAMPLES
 
 MAIL = "/customers/nordwind-logistics/mail/"
@@ -17,6 +17,7 @@ PAGES: dict[str, dict[str, str]] = {
         "reason": "/r/sender-not-registered",
         "forgotten": "/account/password/forgotten/",
         "link-gone": "/account/password/link/",
+        "link": f"/account/password/link/{LINK_SECRET}/",
         "not-found": "/r/never-was",
         "api-docs": "/api/v1/docs/",
     },
@@ -36,6 +37,11 @@ PAGES: dict[str, dict[str, str]] = {
         "message-staff": f"/mail/{SAMPLES['refused']}/",
         "login-as-first": "/customers/alpha/outbound/",
         "recovery-codes": "/account/security/recovery-codes/",
+        "recovery-codes-new": "/account/security/recovery-codes/generate/",
+        "totp-off": "/account/security/totp/deactivate/",
+        "still-you-code": "/account/security/reauthenticate/",
+        "still-you-password": "/account/reauthenticate/",
+        "sign-out": "/account/logout/",
     },
     "staff@example.com": {
         "acting-overview": "/customers/nordwind-logistics/",
@@ -80,6 +86,13 @@ PAGES: dict[str, dict[str, str]] = {
     "admin@silent.example": {"tenant-silent": "/customers/tenant-silent/outbound/"},
     "admin@confirmed.example": {"tenant-confirmed": "/customers/tenant-confirmed/outbound/"},
     "viewer@confirmed.example": {"tenant-viewer": "/customers/tenant-confirmed/outbound/"},
+    "admin@inbound.example": {
+        "no-outbound": "/customers/inbound-only/outbound/",
+        "no-outbound-overview": "/customers/inbound-only/",
+        "no-outbound-guides": "/customers/inbound-only/guides/",
+        "no-outbound-guide": "/customers/inbound-only/guides/microsoft-365/",
+        "no-outbound-policies": "/customers/inbound-only/policies/",
+    },
     "admin@google.example": {"google-sender": "/customers/google-sender/outbound/"},
 }
 

@@ -18,12 +18,12 @@ def zone(**more: list[str]) -> Zone:
     return Zone({INCLUDE: {"TXT": [OURS_RECORD]}, **records})
 
 
-def ready(region: Region) -> None:
+def ready(region: Region, smarthost: str = "") -> None:
     """The region has an include and addresses."""
     change_region(
         actor=ACTOR,
         region=region,
-        smarthost=region.smarthost,
+        smarthost=smarthost or region.smarthost,
         spf_include=INCLUDE,
         sending_addresses=SENDING_ADDRESSES,
     )
