@@ -7,9 +7,10 @@ import pytest
 from tests.support.portal import ACTOR, NOW, actions, sending_customer
 from tests.support.spf_zone import INCLUDE, SENDING_ADDRESSES, ready
 
+from outgate.contract.policy import ForeignFrom
 from outgate.portal.accounts.models import AuditEntry
-from outgate.portal.customers.models import Customer
-from outgate.portal.customers.services import change_region
+from outgate.portal.customers.models import Customer, MailPlatform, Plan
+from outgate.portal.customers.services import change_customer, change_region
 from outgate.portal.outbound import services as outbound
 from outgate.portal.outbound.models import SendingDomain
 from outgate.portal.spf import services
@@ -103,6 +104,28 @@ def test_domain_is_asked_about_once_when_it_is_added_and_when_it_is_proven(alpha
 
     assert claimed.name == "new.example"
     assert "new.example" not in {each.name for each in claim_due(now=later(96 * 3600), limit=10)}
+
+
+def test_other_platform_or_region_has_the_customers_domains_asked_about_again(alpha: Customer) -> None:
+    sending_customer("Beta", "beta.example", "9.9.9.7")
+    for claimed in claim_due(now=NOW, limit=10):
+        settle(claimed, State.GOOD)
+
+    def change(name: str, platform: MailPlatform) -> list[str]:
+        change_customer(
+            actor=ACTOR,
+            customer=alpha,
+            name=name,
+            partner=alpha.partner,
+            region=alpha.region,
+            plan=Plan(alpha.plan),
+            mail_platform=platform,
+            foreign_from=ForeignFrom(alpha.foreign_from),
+        )
+        return [each.name for each in claim_due(now=later(60), limit=10)]
+
+    assert change("Alpha AG", MailPlatform.OTHER) == []
+    assert change("Alpha AG", MailPlatform.GOOGLE) == ["alpha.example"]
 
 
 def test_new_domains_do_not_push_out_what_is_due(alpha: Customer) -> None:

@@ -4,6 +4,8 @@ import re
 import unicodedata
 from collections.abc import Callable, Sequence
 
+from django.utils import timezone
+
 from outgate.contract.policy import ForeignFrom, Outbound
 from outgate.portal.accounts import audit
 from outgate.portal.accounts.audit import Actor
@@ -13,7 +15,7 @@ from outgate.portal.feed.changes import changes
 from outgate.portal.feed.models import PolicyDocument
 from outgate.portal.outbound import documents
 from outgate.portal.outbound.validation import parse_address, parse_domain, parse_slug, parse_text
-from outgate.portal.spf.services import ask_again
+from outgate.portal.spf.services import ask_again, want_all
 
 
 def create_partner(*, actor: Actor, name: str) -> Partner:
@@ -116,6 +118,8 @@ def change_customer(
         for field in detail:
             setattr(customer, field, wanted[field])
         customer.save(update_fields=list(detail))
+        if detail.keys() & {"mail_platform", "region"}:
+            want_all(customer=customer, now=timezone.now())
         documents.write_customer(changed, customer)
         audit.record(actor, "customer.changed", customer.slug, **detail)
 

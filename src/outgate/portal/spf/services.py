@@ -85,6 +85,11 @@ def want(*, domain: SendingDomain, now: datetime) -> None:
     )
 
 
+def want_all(*, customer: Customer, now: datetime) -> None:
+    """The same of all the customer's domains: what their records have to let pass is another now."""
+    SpfState.objects.filter(domain__customer=customer).update(wanted_at=now)
+
+
 def claim_due(*, now: datetime, limit: int) -> list[Claim]:
     """For the clerk: at most `limit` domains, those that somebody waits for and proven ones of customers with outbound
     whose time has come. Each kind has half of the places if it wants them: thousands of new domains put off nobody's

@@ -33,7 +33,11 @@ class Card:
     @property
     def is_first(self) -> bool:
         """Is DNS asked for the first time, now or in a moment?"""
-        return not self.is_told and is_awaited(self.known)
+        return not self.is_told and self.is_awaited
+
+    @property
+    def is_awaited(self) -> bool:
+        return is_awaited(self.known)
 
     @property
     def is_told(self) -> bool:

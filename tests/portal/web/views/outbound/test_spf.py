@@ -219,6 +219,20 @@ def test_page_does_not_wait_on_where_nobody_asks(people: People, domain: Sending
     assert "Check now<span" in section
 
 
+def test_answer_for_another_platform_is_being_replaced(
+    people: People, domain: SendingDomain, dns: Zone, signed_in: SignedIn
+) -> None:
+    client = signed_in(people.admin)
+    check(client, domain)
+    client.post(f"{PAGE}platform/", {"mail_platform": "google-workspace"})
+
+    section = shown(client)
+    assert "have changed since this answer. DNS is being asked again." in section
+    assert "hx-get" in section
+    SpfState.objects.update(wanted_at=None)
+    assert "have changed since this answer. Check again." in shown(client)
+
+
 def test_page_promises_nothing_where_the_clerk_does_not_look(
     people: People, domain: SendingDomain, signed_in: SignedIn, settings: Any
 ) -> None:
