@@ -31,7 +31,7 @@ LOOK = """document => ({
     busy: Array.from(document.querySelectorAll("[aria-busy=true]"), each => each.innerText.trim()),
     waiting: Array.from(document.querySelectorAll("[aria-disabled=true]"), each => each.innerText.trim()),
     focus: document.activeElement.innerText.trim(),
-    said: document.querySelector("body > [role=status]").textContent,
+    said: document.querySelector("body > [aria-live]").textContent,
 })"""
 FORM = "document.querySelector('#relays form.add')"
 

@@ -45,7 +45,7 @@ def limits(_request: CallerRequest, customer: Customer) -> dict[str, Any]:
         "slow_megabytes": wanted.slow_octets_max // MEGABYTE,
         "lock_factor": factor_text(wanted),
         "lock_help": _whole("Longer each time within a day", wanted.lock_seconds, 60, "seconds"),
-        "lock_max_help": _whole("However often that happens", wanted.lock_max_seconds, 60, "seconds"),
+        "lock_max_help": _whole("However often it locks by itself", wanted.lock_max_seconds, 60, "seconds"),
         "slow_help": _whole("Or what these messages take together", wanted.slow_octets_max, MEGABYTE, "bytes"),
         "stamp": stamp_of(wanted),
         "is_default": wanted == SenderLimits(),

@@ -40,7 +40,7 @@
   var atWork = new Map();  // by form: how to put everything back
   var said = document.createElement("div");
   said.className = "visually-hidden";
-  said.setAttribute("role", "status");
+  said.setAttribute("aria-live", "polite");
   document.body.append(said);  // empty at first: a region that comes with its text is not read out
 
   function begin(form, button) {
