@@ -84,6 +84,8 @@ def test_stored_password_is_tried_at_no_other_host(people: People, monkeypatch: 
     for more in ({"host": "evil.example.net"}, {"login": "bob"}):
         answer = api.send("POST", f"{PATH}/alpha.example/try", {**WANTED, "password": "", **more})
         assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "password")
+    answer = api.send("POST", f"{PATH}/no%20domain/try", WANTED)
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "domain")
     for host in ("127.0.0.1", "localhost", ""):
         answer = api.send("POST", f"{PATH}/alpha.example/try", {**WANTED, "host": host})
         assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "host")

@@ -35,8 +35,10 @@ def draft(
 ) -> RelayTest:
     """What to try of values that are not stored. An empty password is the stored one, if login and host are those it is
     stored for: nobody sends it elsewhere. Raises: Invalid."""
+    if domain:
+        domain = validation.parse_domain("domain", domain)
+    stored = customer.sender_relays.filter(domain=domain).first()
     host = validation.parse_relay_host("host", host, allow_private=settings.ALLOW_PRIVATE_ADDRESSES)
-    stored = customer.sender_relays.filter(domain=domain.lower()).first()
     if stored is not None and not password and (stored.login, stored.host) == (login, host):
         password = stored.password
     login, password = validation.parse_login(login, password)
