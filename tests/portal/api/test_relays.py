@@ -12,6 +12,7 @@ from outgate.portal.web import relay_tests
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 PATH = "/customers/alpha/sender-relays"
+TRY = "/customers/alpha/relay-tests"
 WANTED = {"host": "relay.example.net", "port": 587, "tls": "verified", "login": "ann", "password": "s3cret!"}
 
 
@@ -66,10 +67,10 @@ def test_relay_is_tried_before_it_is_set(people: People, monkeypatch: pytest.Mon
     monkeypatch.setattr(relay_tests, "test", test)
     stored = {**WANTED, "password": "stored-one"}
     for body in (WANTED, {"host": "relay.example.net"}):
-        assert api.send("POST", f"{PATH}/alpha.example/try", body).json()["works"]
+        assert api.send("POST", TRY, body).json()["works"]
     assert api.get(PATH).json()["items"] == []
     api.send("PUT", f"{PATH}/alpha.example", stored)
-    api.send("POST", f"{PATH}/Alpha.example/try", {**WANTED, "password": ""})
+    api.send("POST", TRY, {**WANTED, "password": "", "domain": "Alpha.example"})
 
     logins = [each.login and each.login.password for each in tried]
     assert logins == ["s3cret!", None, "stored-one"]
@@ -81,9 +82,12 @@ def test_stored_password_is_tried_at_no_other_host(people: People, monkeypatch: 
     monkeypatch.setattr(relay_tests, "test", lambda *_: pytest.fail("it was tried"))
     api.send("PUT", f"{PATH}/alpha.example", WANTED)
 
-    for more in ({"host": "evil.example.net"}, {"login": "bob"}):
-        answer = api.send("POST", f"{PATH}/alpha.example/try", {**WANTED, "password": "", **more})
+    elsewhere = {"host": "evil.example.net"}, {"login": "bob"}, {"domain": ""}, {"domain": "beta.example"}
+    for more in elsewhere:
+        answer = api.send("POST", TRY, {**WANTED, "domain": "alpha.example", "password": "", **more})
         assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "password")
+    answer = api.send("POST", TRY, {**WANTED, "domain": "no domain"})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "domain")
     for host in ("127.0.0.1", "localhost", ""):
-        answer = api.send("POST", f"{PATH}/alpha.example/try", {**WANTED, "host": host})
+        answer = api.send("POST", TRY, {**WANTED, "host": host})
         assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "host")

@@ -157,10 +157,15 @@ def key_with(secret: str, *, now: datetime) -> ApiKey | None:
 def revoke_key(*, caller: Caller, key: ApiKey) -> None:
     """With those that it has made, and those that they have: what a lost key has left behind must not outlive it.
     Idempotent."""
-    if ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now()):
-        audit.record_for(_tenant(key), caller.actor, "api-key.revoked", key.prefix, name=key.name)
-    for made in key.made.select_related("partner", "customer").filter(revoked_at=None):
-        revoke_key(caller=caller, key=made)
+    now = timezone.now()
+    found, revoked = [key], []
+    while found:
+        each = found.pop()
+        if ApiKey.objects.filter(pk=each.pk, revoked_at=None).update(revoked_at=now):
+            revoked.append(each)
+        found += each.made.select_related("partner", "customer").filter(revoked_at=None)
+    for each in revoked:  # behind all that is locked: see `audit`
+        audit.record_for(_tenant(each), caller.actor, "api-key.revoked", each.prefix, name=each.name)
 
 
 def _needed(caller: Caller, scope: Scope) -> frozenset[Right]:

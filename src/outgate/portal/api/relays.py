@@ -37,6 +37,12 @@ class SenderRelayIn(In):
     )
 
 
+class DraftRelayIn(SenderRelayIn):
+    domain: str = Field(
+        default="", max_length=HOST_MAX, description="Whose stored password is meant, if none is given", examples=[""]
+    )
+
+
 class SenderRelayOut(Schema):
     domain: str = Field(examples=["example.com"])
     host: str = Field(examples=["relay.example.net"])
@@ -108,18 +114,15 @@ def test(request: HttpRequest, customer_id: str, domain: DomainName) -> RelayTes
 
 
 @router.post(
-    "/{slug:customer_id}/sender-relays/{domain}/try",
-    auth=WRITE,
-    response=RelayTestOut,
-    summary="Try a sender relay before it is set",
+    "/{slug:customer_id}/relay-tests", auth=WRITE, response=RelayTestOut, summary="Try a sender relay before it is set"
 )
 @asks_others
-def attempt(request: HttpRequest, customer_id: str, domain: DomainName, wanted: SenderRelayIn) -> RelayTestOut:
+def attempt(request: HttpRequest, customer_id: str, wanted: DraftRelayIn) -> RelayTestOut:
     """As the test of one that is set. Nothing is saved."""
     caller, customer = changed_customer(request, customer_id)
     drafted = relay_tests.draft(
         customer,
-        domain=domain,
+        domain=wanted.domain,
         host=wanted.host,
         port=wanted.port,
         tls=wanted.tls,

@@ -35,10 +35,10 @@ def draft(
 ) -> RelayTest:
     """What to try of values that are not stored. An empty password is the stored one, if login and host are those it is
     stored for: nobody sends it elsewhere. Raises: Invalid."""
-    host = validation.parse_relay_host("host", host, allow_private=settings.ALLOW_PRIVATE_ADDRESSES)
-    stored = None
     if domain:
-        stored = customer.sender_relays.filter(domain=validation.parse_domain("domain", domain)).first()
+        domain = validation.parse_domain("domain", domain)
+    stored = customer.sender_relays.filter(domain=domain).first()
+    host = validation.parse_relay_host("host", host, allow_private=settings.ALLOW_PRIVATE_ADDRESSES)
     if stored is not None and not password and (stored.login, stored.host) == (login, host):
         password = stored.password
     login, password = validation.parse_login(login, password)
