@@ -98,24 +98,26 @@ PAGES: dict[str, dict[str, str]] = {
 
 
 def prepare(browser: Browser, site: PortalInstallation) -> dict[str, Any]:
-    """Sign everybody in; the staff logs in as a customer. Returns cookies by person."""
-    storage: dict[str, Any] = {}
-    for who in PAGES:
-        if who == "nobody":
-            continue
-        seen = context(browser)
-        page = seen.new_page()
-        sign_in(page, site, who)
-        if who == "staff@example.com":
-            page.goto(f"{site.url}/customers/?q=nordwind")
-            page.get_by_role("button", name="Login as Nordwind Logistics", exact=True).click()
-            page.wait_for_url("**/customers/nordwind-logistics/")
-        if who == "admin@alpha.example":
-            page.goto(f"{site.url}/customers/alpha/outbound/")
-            page.get_by_label("Domain", exact=True).fill("alpha.example")
-            page.get_by_role("button", name="Add domain").click()
-            page.get_by_label("Address or network").fill("10.1.2.3/8")
-            page.get_by_role("button", name="Add source").click()
-        storage[who] = seen.cookies()
-        seen.close()
-    return storage
+    """Sign everybody in. Returns cookies by person."""
+    return {who: enter(browser, site, who) for who in PAGES if who != "nobody"}
+
+
+def enter(browser: Browser, site: PortalInstallation, who: str) -> Any:
+    """Sign somebody in, and have there what the pages are to show; the staff logs in as a customer. Returns cookies.
+    Some pages ask who it is again when that was ten minutes ago."""
+    seen = context(browser)
+    page = seen.new_page()
+    sign_in(page, site, who)
+    if who == "staff@example.com":
+        page.goto(f"{site.url}/customers/?q=nordwind")
+        page.get_by_role("button", name="Login as Nordwind Logistics", exact=True).click()
+        page.wait_for_url("**/customers/nordwind-logistics/")
+    if who == "admin@alpha.example":
+        page.goto(f"{site.url}/customers/alpha/outbound/")
+        page.get_by_label("Domain", exact=True).fill("alpha.example")
+        page.get_by_role("button", name="Add domain").click()
+        page.get_by_label("Address or network").fill("10.1.2.3/8")
+        page.get_by_role("button", name="Add source").click()
+    cookies = seen.cookies()
+    seen.close()
+    return cookies
