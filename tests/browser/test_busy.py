@@ -186,6 +186,20 @@ def test_button_is_as_before_when_its_page_stays(visit: Visit, page: Page, undo:
     assert visit.asks(f"{FORM}.innerHTML").replace(' style=""', "") == before
 
 
+def test_another_form_takes_the_place_of_the_one_that_is_waited_for(visit: Visit, page: Page) -> None:
+    """A browser goes to one page only. What the first form waited for does not come, and the second is the busy one."""
+    held = hold(page, "**/relays/**")
+    later = hold(page, "**/switch/")
+    page.evaluate("document.querySelector('#status form button').dataset.busy = 'Saving…'")
+    visit.double_click(page.locator("#relays").get_by_role("button", name="Test connection"))
+    wait_for(page, held)
+    visit.press("#status form button", "Save")
+    route = wait_for(page, later)
+    assert visit.look()["busy"] == ["Saving…"]
+    route.fulfill(content_type="text/html", body="<h1>Done</h1>")
+    expect(page.get_by_role("heading", name="Done")).to_be_visible()
+
+
 HTMX_FORM = """address => {
     const form = document.createElement("form");
     form.id = "of-htmx";

@@ -95,9 +95,18 @@
   });
   document.addEventListener("htmx:afterRequest", function (event) { end(event.detail.elt); });  // however it went
   window.addEventListener("pageshow", endAll);  // Back shows the page as it was left
-  if (window.navigation) { window.navigation.addEventListener("navigateerror", endAll); }  // somebody stopped it
+  // Somebody may stop what is waited for; browsers that do not tell have the button back when its time is over.
+  if (window.navigation) {
+    window.navigation.addEventListener("navigate", function (event) {
+      var forms = Array.from(atWork.keys());
+      event.signal.addEventListener("abort", function () { forms.forEach(end); });
+    });
+  }
 
-  document.addEventListener("htmx:afterSwap", function (event) { reveal(event.target.parentNode || document); });
+  document.addEventListener("htmx:afterSwap", function (event) {
+    reveal(event.target.parentNode || document);
+    Array.from(atWork.keys()).forEach(function (form) { if (!form.isConnected) { end(form); } });
+  });
   reveal(document);
   // On a phone the tabs are wider than the window: the one that is open is not left outside.
   document.querySelectorAll(".topnav, .tabs").forEach(function (row) {
