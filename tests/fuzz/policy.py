@@ -12,9 +12,10 @@ from tests.support.messages import head
 
 from outgate.mail.address import AddressError, canonical_domain
 from outgate.mail.evidence import VALUES_MAX
-from outgate.policy.evidence import MORE, read_evidence
+from outgate.policy.evidence import read_evidence
 from outgate.policy.from_field import DOMAINS_MAX, read_from
 from outgate.policy.header import FROM_FIELDS_MAX, TEXT_MAX, HeaderFacts, read_header
+from outgate.policy.proof import MORE
 
 HEADERS = [
     head() + b"\r\nbody\r\n",
