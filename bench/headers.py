@@ -86,6 +86,11 @@ SHAPES: dict[str, tuple[bytes, bytes]] = {
         b"x: y\r\n",
     ),
     "a From of 15 KiB of comments": (b"From: a@alpha.example" + b"()" * 7_500 + b"\r\n", b"x: y\r\n"),
+    "a From of commas, and evidence": (
+        b"From: a@alpha.example" + b"," * 15_000 + b"\r\n" + SIGNATURE,
+        b"X-OriginatorOrg:\r\n",
+    ),
+    "a From of commas, and a report": (b"From: a@alpha.example" + b"," * 15_000 + b"\r\n" + REPORT, b"\r\n "),
     "a From of 15 KiB of words": (b"From: " + b"a\t" * 7_500 + b"<a@alpha.example>\r\n", b"x: y\r\n"),
     "a From of 15 KiB of words and quotes": (b"From: " + b'a""' * 5_000 + b"(a)<a@alpha.example>\r\n", b"x: y\r\n"),
 }

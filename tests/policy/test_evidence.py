@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from outgate.mail.evidence import SIGNATURES_MAX, VALUE_MAX, VALUES_MAX
 from outgate.policy.evidence import (
     FIELD_OCTETS_MAX,
+    FIELDS_MAX,
     OCCURRENCES_MAX,
     read_evidence,
 )
@@ -99,15 +100,20 @@ def test_more_values_than_are_kept_contradict() -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "place"),
-    [(b"", b"X-MS-Exchange-CrossTenant-AuthAs: Internal\r\n"), (b"X: \xff\r\n", b"X: X-OriginatorOrg:\r\n")],
+    ("first", "place", "most"),
+    [
+        (b"", b"X-MS-Exchange-CrossTenant-AuthAs: Internal\r\n", FIELDS_MAX),
+        (b"X: \xff\r\n", b"X: X-OriginatorOrg:\r\n", NAMES_MAX),
+    ],
     ids=["plain", "read by anybody"],
 )
-def test_where_evidence_may_stand_in_too_many_places_everything_contradicts(first: bytes, place: bytes) -> None:
+def test_where_evidence_may_stand_in_too_many_places_everything_contradicts(
+    first: bytes, place: bytes, most: int
+) -> None:
     last = block("X-OriginatorOrg: evil.example", f"X-MS-Exchange-CrossTenant-Id: {ID}")
-    read = read_evidence(first + place * (NAMES_MAX - 2) + last)
+    read = read_evidence(first + place * (most - 2) + last)
     assert (read.tenant_ids, read.originator_orgs) == ((ID,), ("evil.example",))
-    contradiction = read_evidence(first + place * (NAMES_MAX - 1) + last)
+    contradiction = read_evidence(first + place * (most - 1) + last)
     assert contradiction == HeaderEvidence((MORE,), (MORE,), (MORE,), MORE)
 
 

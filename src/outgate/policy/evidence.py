@@ -11,10 +11,11 @@ from typing import Final
 
 from outgate.mail.address import AddressError, canonical_domain
 from outgate.mail.evidence import SIGNATURES_MAX, VALUE_MAX, VALUES_MAX
-from outgate.policy.header import NAMES_MAX, TooManyNames, any_fields, is_plain, value_end
+from outgate.policy.header import TooManyNames, any_fields, is_plain, value_end
 from outgate.policy.proof import MORE, HeaderEvidence
 
 OCCURRENCES_MAX: Final = 64  # of one name, or SFP values, that are read; with more the name contradicts itself
+FIELDS_MAX: Final = 4 * OCCURRENCES_MAX  # of all four names together that are read; with more all of them contradict
 FIELD_OCTETS_MAX: Final = 1024  # octets of one value that are read, folds included; a longer one is nobody's
 SFP_MAX: Final = 16  # characters of one SFP value that are kept; the known ones have four
 
@@ -85,10 +86,10 @@ def _plain_fields(block: bytes) -> tuple[list[Field], int]:
             signatures += 1
         elif name != _RECEIVED:
             fields.append((name, at - 1))
-        if name == _RECEIVED or signatures == SIGNATURES_MAX or len(fields) > NAMES_MAX:
-            fields += [(more[1].lower(), more.end() - 1) for more in islice(_PLAIN.finditer(lines, at), NAMES_MAX + 1)]
+        if name == _RECEIVED or signatures == SIGNATURES_MAX or len(fields) > FIELDS_MAX:
+            fields += [(more[1].lower(), more.end() - 1) for more in islice(_PLAIN.finditer(lines, at), FIELDS_MAX + 1)]
             break
-    if len(fields) > NAMES_MAX:
+    if len(fields) > FIELDS_MAX:
         raise TooManyNames
     return fields, signatures
 

@@ -15,8 +15,9 @@ class HeaderEvidence(Struct, frozen=True):
     """tenant_ids, originator_orgs, auth_as: the different values of X-MS-Exchange-CrossTenant-Id (lower case),
     X-OriginatorOrg (canonical where it is a domain) and X-MS-Exchange-CrossTenant-AuthAs (lower case), topmost first,
     at most `VALUES_MAX`, each cut to `VALUE_MAX` and printable. An empty or unreadable value is one like any other.
-    Where there were more, `MORE` stands last; in all of them if these fields may stand in more than
-    `policy.header.NAMES_MAX` places, for which nobody else shall wait.
+    Where there were more, `MORE` stands last; in all of them if there are more than
+    `policy.evidence.FIELDS_MAX` of these fields, or they may stand in more than `policy.header.NAMES_MAX` places, for
+    which nobody else shall wait.
 
     sfp: of X-Forefront-Antispam-Report; where there are several different ones all of them, topmost first, with
     commas. signatures_on_top: how many DKIM-Signature fields stand above the first Received field. Each server writes
