@@ -253,6 +253,11 @@ class Pings:
         return f"{max(self.seconds) * 1e3:.1f} ms, p99 {percentile(self.seconds, 0.99) * 1e3:.1f} ms"
 
 
+def end_in_order() -> None:
+    """From now on SIGTERM raises SystemExit, so that what was started is stopped."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+
 @contextlib.contextmanager
 def sink(port: int) -> Iterator[None]:
     """Postfix's sink on all addresses of loopback."""

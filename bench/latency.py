@@ -9,6 +9,7 @@ on the same machine; everything goes on to a sink there. Told is the time from t
 import argparse
 import itertools
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -56,7 +57,9 @@ def main() -> None:
     parser.add_argument("--load", type=int, nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.load:
-        print(json.dumps(uvloop.run(load(*arguments.load))))
+        told = json.dumps(uvloop.run(load(*arguments.load)))
+        os.set_blocking(sys.stdout.fileno(), True)  # or a long line is cut where the pipe is full
+        print(told)
         return
     shutil.rmtree(arguments.directory, ignore_errors=True)
     sink_port = free_port()
