@@ -331,6 +331,14 @@ def decode_message(message: bytes | memoryview, progress: bytes | memoryview) ->
     return decoded, first_progress(decoded)
 
 
+def decode_progress(octets: bytes | memoryview) -> Progress:
+    """Raises: BadRecord."""
+    try:
+        return _progress_decoder.decode(octets)
+    except UNDECODABLE as error:
+        raise BadRecord(str(error)) from error
+
+
 def split_done(body: memoryview) -> list[QueueId]:
     """Raises: BadRecord."""
     queue_ids = []

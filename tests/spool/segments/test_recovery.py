@@ -9,10 +9,11 @@ import pytest
 from tests.support.disk import CHANGES, Luck, SimulatedDisk
 from tests.support.spool import SMALL, SPOOL, Answers, ManualLoop, Scenario, message, recover
 
-from outgate.mail.message import QueueId
+from outgate.mail.message import Message, Progress, QueueId, RecipientProgress, Status
 from outgate.spool.directory import SpoolDirectory
 from outgate.spool.interface import SpoolError
-from outgate.spool.segments import SegmentSpool
+from outgate.spool.records import BadRecord
+from outgate.spool.segments import SegmentSpool, recovery
 from outgate.spool.segments.recovery import Recovery
 
 
@@ -174,3 +175,57 @@ def test_sequences_go_on_far_above_the_last_one_seen() -> None:
     spool.close()
     disk.damage(segment, place, good)
     assert list(recover(disk).contents) == ids(1, 2, 3, 4, 5, 6, 7, 8, 20)
+
+
+def deferred(reply: str, next_hop: str) -> Progress:
+    return Progress((RecipientProgress(Status.PENDING, reply, next_hop),), 1, 1_700_000_600.0)
+
+
+def noted(progress: dict[int, Progress]) -> SimulatedDisk:
+    """A closed spool in which these messages have come so far."""
+    disk = SimulatedDisk()
+    loop = ManualLoop()
+    answers = Answers(loop)
+    spool = SegmentSpool(SPOOL, post=loop.post, settings=SMALL, files=disk)
+    spool.recover()
+    for number in progress:
+        spool.accept(message(number), b"content", answers[number])
+        assert answers.wait(number) is None
+    for number, one in progress.items():
+        spool.update(message(number).queue_id, one)
+    spool.close()
+    return disk
+
+
+def test_what_a_long_queue_has_alike_is_kept_once() -> None:
+    waiting = {number: deferred(f"451 not now, {number}", "[192.0.2.1]:25") for number in (1, 2)}
+    recovered = Recovery(SpoolDirectory.open(noted(waiting), SPOOL)).run()
+    one, other = recovered.entries
+    assert (one.progress, other.progress) == (waiting[1], waiting[2])
+    assert one.progress is not None
+    assert other.progress is not None
+    assert one.progress.recipients[0].next_hop is other.progress.recipients[0].next_hop
+    for entry, (told, progress) in zip((one, other), recovered.messages(), strict=True):
+        assert told.queue_id is entry.queue_id
+        assert progress is entry.progress
+
+
+def test_progress_that_cannot_be_read_at_once_is_looked_at_again_with_its_message(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waiting = {1: deferred("451 not now", "[192.0.2.1]:25")}
+    disk = noted(waiting)
+
+    def decode(octets: memoryview) -> Progress:
+        raise BadRecord(f"{len(octets)} octets of nothing")
+
+    monkeypatch.setattr(recovery, "decode_progress", decode)
+    recovered = Recovery(SpoolDirectory.open(disk.copy(), SPOOL)).run()
+    assert [entry.progress for entry in recovered.entries] == [waiting[1]]
+
+    def decode_both(_message: bytes, progress: bytes) -> tuple[Message, Progress]:
+        return message(1), decode(memoryview(progress))
+
+    monkeypatch.setattr(recovery, "decode_message", decode_both)
+    recovered = Recovery(SpoolDirectory.open(disk, SPOOL)).run()
+    assert (recovered.entries, recovered.damaged) == ([], 1)

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from outgate.mail.message import Message, Progress, QueueId
 from outgate.spool.directory import SpoolDirectory
@@ -32,6 +32,7 @@ from outgate.spool.records import (
     LargeReference,
     Record,
     decode_message,
+    decode_progress,
     record_octets,
     scan,
     split_done,
@@ -48,11 +49,11 @@ _log: Final = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Recovered:
-    """packed: the messages, encoded, with their progress; entries: parallel, in the order of the log. segments: all
-    that are numbered, oldest first, with their entries. damaged: places that were set aside. orphans: large files that
-    no live message names."""
+    """packed: the messages, encoded, with their queue ids and progress; entries: parallel, in the order of the log.
+    segments: all that are numbered, oldest first, with their entries. damaged: places that were set aside. orphans:
+    large files that no live message names."""
 
-    packed: deque[tuple[bytes, Progress]] = field(default_factory=deque)
+    packed: deque[tuple[QueueId, bytes, Progress]] = field(default_factory=deque)
     entries: list[Entry] = field(default_factory=list)
     segments: deque[Segment] = field(default_factory=deque)
     next_sequence: int = 1
@@ -62,18 +63,22 @@ class Recovered:
     def messages(self) -> Iterator[tuple[Message, Progress]]:
         """Once: each is given up as it is taken, since a queue of 200,000 in full would take hundreds of megabytes."""
         while self.packed:
-            octets, progress = self.packed.popleft()
-            yield decode_message(octets, b"")[0], progress
+            queue_id, octets, progress = self.packed.popleft()
+            message = decode_message(octets, b"")[0]
+            yield structs.replace(message, queue_id=queue_id), progress  # the entry's own text, not one more
 
 
 class _Found(Struct, gc=False):
-    """A live message as far as the scan has come. The parts are copied out of the segment, the content is not."""
+    """A live message as far as the scan has come. The parts are copied out of the segment, the content is not.
+
+    progress: as a record has it, encoded, or decoded already: what is encoded and what is decoded of a long queue would
+    take memory that Python gives back to nobody."""
 
     kind: int
     sequence: int
     location: Location
     message: bytes
-    progress: bytes
+    progress: bytes | Progress
     reference: LargeReference | None
 
 
@@ -86,6 +91,9 @@ class Recovery:
         self._found: dict[QueueId, _Found] = {}
         self._result = Recovered()
         self._sequence = 0
+        # What many messages have alike is kept once: of a queue of 200,000 that is 30 MiB.
+        self._next_hops: dict[str, str] = {}
+        self._sizes: dict[int, int] = {}
 
     def run(self) -> Recovered:
         """Raises: OSError; damage is never fatal."""
@@ -139,11 +147,13 @@ class Recovery:
             case Kind.MESSAGE | Kind.COPY:
                 body = split_message(record.body)
                 reference = body.reference() if body.is_large else None
+                octets = record_octets(record.length - RECORD_HEADER_OCTETS)
+                content_octets = 0 if body.is_large else len(body.content)
                 location = Location(
                     segment,
                     record.offset,
-                    record_octets(record.length - RECORD_HEADER_OCTETS),
-                    0 if body.is_large else len(body.content),
+                    self._sizes.setdefault(octets, octets),
+                    self._sizes.setdefault(content_octets, content_octets),
                 )
                 # The later record goes to the end of the dictionary too, so that entries get the order of the log.
                 self._found.pop(body.queue_id, None)
@@ -153,7 +163,7 @@ class Recovery:
             case Kind.PROGRESS:
                 queue_id, progress = split_mark(record.body)
                 if (found := self._found.get(queue_id)) is not None:
-                    found.progress = bytes(progress)
+                    found.progress = self._decoded(progress)
             case Kind.DONE:
                 for queue_id in split_done(record.body):
                     self._found.pop(queue_id, None)
@@ -171,7 +181,7 @@ class Recovery:
         try:
             if reference is not None and not self._is_whole(reference, large_names):
                 raise BadRecord(f"its content {reference.name} is missing or has not {reference.size_octets} octets")
-            _, progress = decode_message(found.message, found.progress)
+            progress = self._progress_of(found)
             entry = Entry(queue_id, location, reference, progress)
         except BadRecord as error:
             octets = read_all(self._files, location.segment.descriptor, location.octets, location.offset)
@@ -179,8 +189,29 @@ class Recovery:
             return
         location.segment.entries[entry] = None
         location.segment.live_octets += location.octets
-        self._result.packed.append((found.message, progress))
+        self._result.packed.append((queue_id, found.message, progress))
         self._result.entries.append(entry)
+
+    def _progress_of(self, found: _Found) -> Progress:
+        """Looks whether the message can be read, too. Raises: BadRecord."""
+        if isinstance(found.progress, Progress):
+            decode_message(found.message, b"")
+            return found.progress
+        return self._with_shared_texts(decode_message(found.message, found.progress)[1])
+
+    def _decoded(self, octets: memoryview) -> bytes | Progress:
+        """As it stands if it cannot be decoded: then the message is set aside, should this still count at the end."""
+        try:
+            return self._with_shared_texts(decode_progress(octets))
+        except BadRecord:
+            return bytes(octets)
+
+    def _with_shared_texts(self, progress: Progress) -> Progress:
+        known = self._next_hops
+        recipients = [
+            structs.replace(one, next_hop=known.setdefault(one.next_hop, one.next_hop)) for one in progress.recipients
+        ]
+        return structs.replace(progress, recipients=tuple(recipients))
 
     def _is_whole(self, reference: LargeReference, large_names: set[str]) -> bool:
         """Is the file there, in full length? Its checksums are looked at when it is read."""
