@@ -1,5 +1,5 @@
 """axe finds nothing on any page or in any state of one, in both colour schemes, wide or as wide as a phone; no page is
-wider than the phone. Of the dark one it is asked about colours alone: all else is as in the light one."""
+wider than the phone."""
 
 from collections.abc import Callable, Iterator
 from functools import cache, partial
