@@ -1,5 +1,7 @@
 """Shipping event logs into the tracker."""
 
+import contextlib
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -76,6 +78,32 @@ def test_events_are_recorded_and_their_files_forgotten(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 1  # the last one may still be written to
     assert shipped.lag_octets == {"mx1/1": 0}
     assert shipped.lag_seconds == {"mx1/1": 0.0}
+
+
+def test_events_are_forgotten_only_when_what_was_recorded_is_durable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+
+    @contextlib.contextmanager
+    def durable() -> Iterator[None]:
+        seen.append("asked")
+        yield
+        seen.append(f"durable with {TrackedMessage.objects.count()}")
+
+    def forget(_directory: Path, cursor: tuple[int, int]) -> None:
+        seen.append(f"forgotten before {cursor[0]}")
+
+    monkeypatch.setattr(clerk_events, "durable", durable)
+    monkeypatch.setattr(clerk_events, "forget_events", forget)
+    write(tmp_path, 1)
+    ship(tmp_path)
+    assert seen == []  # the only file stays, so there is time
+
+    write(tmp_path, 2)
+    ship(tmp_path)
+
+    assert seen == ["asked", "durable with 2", "forgotten before 2"]
 
 
 def test_log_that_is_not_there_has_no_events(tmp_path: Path) -> None:

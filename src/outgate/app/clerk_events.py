@@ -1,5 +1,6 @@
 """Ships the workers' event logs into the tracker."""
 
+import contextlib
 import os
 import shutil
 import time
@@ -11,6 +12,7 @@ from typing import Final
 from outgate.contract.events import MessageEvent, SenderLocked, decode_event
 from outgate.mail.encoding import UNDECODABLE
 from outgate.portal.limits.services import record_locks
+from outgate.portal.tracker.durability import durable
 from outgate.portal.tracker.recording import record_events
 from outgate.portal.tracker.selectors import BEGINNING, shipping_cursor
 from outgate.portal.tracker.services import forget_log
@@ -38,7 +40,7 @@ class Shipped:
 def ship_batch(log: str, directory: Path, shipped: Shipped) -> bool:
     """Record the next events of one log, then let it forget them. Returns whether there may be more. Blocking.
 
-    An event is forgotten only after the transaction that recorded it; recorded twice, it is still one.
+    An event is forgotten only after the transaction that recorded it is durable; recorded twice, it is still one.
     Raises: django.db.Error, OSError; nothing is lost, call again.
     """
     cursor = shipping_cursor(log)
@@ -63,10 +65,13 @@ def ship_batch(log: str, directory: Path, shipped: Shipped) -> bool:
         except UNDECODABLE:
             shipped.count_unreadable()  # of a later version, or damaged: it must not stop those behind it
     record_locks(locks)  # before the log is marked as read: recorded again, they change nothing
-    shipped.unreadable += record_events(events, log=log, cursor=end)
+    forgets = bool(files) and files[0].name < f"{end[0]:016}"  # those that lie wholly before, see `forget_events`
+    with durable() if forgets else contextlib.nullcontext():
+        shipped.unreadable += record_events(events, log=log, cursor=end)
     shipped.events += len(events) + len(locks)
     shipped.lag_seconds[log] = max(0.0, time.time() - events[-1].at) if events else 0.0
-    forget_events(directory, end)
+    if forgets:
+        forget_events(directory, end)
     return True
 
 
@@ -88,7 +93,8 @@ def take_away_drained(log: str, spool: Path) -> None:
     if lock is None:
         return
     try:
-        forget_log(log)  # before the files: a new log of this name counts from the start again
+        with durable():
+            forget_log(log)  # before the files: a new log of this name counts from the start again
         gone = spool.parent.with_name(f"{spool.parent.name}{GONE}")
         spool.parent.rename(gone)
         shutil.rmtree(gone)

@@ -24,7 +24,8 @@ from outgate.portal.tracker.models import (
     TrackedRecipient,
     TrackedRefusal,
 )
-from outgate.portal.tracker.recording import TEXT_MAX, record_events
+from outgate.portal.tracker.recording import record_events
+from outgate.portal.tracker.rows import TEXT_MAX
 from outgate.portal.tracker.selectors import shipping_cursor
 from outgate.portal.tracker.services import prune
 
@@ -285,7 +286,7 @@ def test_cursor_moves_with_the_events_or_not_at_all(monkeypatch: pytest.MonkeyPa
     record_events([], log="mx1/2", cursor=(9, 9))
     assert shipping_cursor("mx1/1") == (4, 1)
 
-    monkeypatch.setattr(recording, "_STATUS", "UPDATE there_is_no_such_table SET x = 1 WHERE x IN (%s)")
+    monkeypatch.setattr(recording, "_RECIPIENTS", "UPDATE there_is_no_such_table SET x = 1")
     other = queue_id(int(AT * 1000), 1, 1)
     with pytest.raises(Error), transaction.atomic(using=django_settings.TRACKER_DATABASE):
         record_events([accepted(queue_id=other)], log="mx1/1", cursor=(5, 5))

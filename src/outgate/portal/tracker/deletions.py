@@ -8,7 +8,7 @@ from typing import Final
 from django.db.models import Max, Min
 
 from outgate.portal.tracker.models import TrackedRecipient
-from outgate.portal.tracker.recording import DELETED
+from outgate.portal.tracker.rows import DELETED
 
 _SAID: Final = "deleted by "  # before the actor, in the line that stands in the place of a reply; see `delivery.rounds`
 
