@@ -35,6 +35,7 @@ MODULES: Final = (
     "outgate.mail.reply",
     "outgate.net.hop_connection",
     "outgate.net.listener",
+    "outgate.net.outbox",
     "outgate.net.tls_transport",
     "outgate.policy.admission",
     "outgate.policy.cloud",

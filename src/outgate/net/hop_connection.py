@@ -13,6 +13,7 @@ from typing import Final, cast
 
 from outgate.delivery.interface import Clock, Threads, Transaction, TransactionResult
 from outgate.mail.fingerprint import Fingerprint, fingerprint_of
+from outgate.net.outbox import Outbox
 from outgate.net.tls_transport import TlsTransport
 from outgate.policy.reasons import Reason, reply_of
 from outgate.smtp.client import ClientSession
@@ -40,6 +41,7 @@ class Keeper:
     idle_seconds: float
     transactions_max: int
     reply_seconds: float
+    outbox: Outbox
     connections: set["SmtpHopConnection"] = field(default_factory=set)
     _is_ticking: bool = False
 
@@ -82,6 +84,7 @@ class SmtpHopConnection(asyncio.Protocol):
         "_transactions",
         "_transport",
         "_unclaimed",
+        "_unsent",
         "_waiter",
         "peer",
         "tls",
@@ -104,6 +107,7 @@ class SmtpHopConnection(asyncio.Protocol):
         self._heard_at = self._monotonic()  # the last whole reply, or octets taken
         self._idle_since = self._heard_at  # or the beginning of what is under way
         self._transactions = 0
+        self._unsent = b""  # until the loop's turn ends, see `outbox`
         self._is_tls_beginning = False
         self.peer = peer
         self.tls = ""
@@ -120,6 +124,7 @@ class SmtpHopConnection(asyncio.Protocol):
 
         Raises: OSError (ssl.SSLError among them); the connection is gone.
         """
+        self.push()
         transport, self._transport = self._transport, None
         if transport is None:
             raise ConnectionResetError("the connection ended before the handshake")
@@ -247,7 +252,7 @@ class SmtpHopConnection(asyncio.Protocol):
         )
         octets = session.outgoing()
         if octets and self._transport is not None:
-            self._transport.write(octets)
+            self._say(octets)
         else:
             self._loop.call_soon(self._advance)  # refused before it was sent; `done` is never called from within `send`
 
@@ -257,8 +262,9 @@ class SmtpHopConnection(asyncio.Protocol):
         transport = self._transport
         octets = session.outgoing()
         if octets and transport is not None:
-            transport.write(octets)
+            self._say(octets)
         if session.is_ended and transport is not None:
+            self.push()
             transport.close()  # what cannot be flushed is dropped by the next tick
         event = session.next_event()
         while event is not None:
@@ -267,6 +273,18 @@ class SmtpHopConnection(asyncio.Protocol):
             else:
                 self._pass_on(event)
             event = session.next_event()
+
+    def _say(self, octets: bytes) -> None:
+        if self._unsent:
+            self._unsent += octets
+        else:
+            self._unsent = octets
+            self._keeper.outbox.put(self)
+
+    def push(self) -> None:
+        octets, self._unsent = self._unsent, b""
+        if octets and self._transport is not None:
+            self._transport.write(octets)
 
     def _end(self, event: TransactionEnded) -> None:
         if self._is_reading:
@@ -294,8 +312,8 @@ class SmtpHopConnection(asyncio.Protocol):
     def _quit(self) -> None:
         self._heard_at = self._monotonic()
         self._session.quit()
-        if self._transport is not None:
-            self._transport.write(self._session.outgoing())
+        self._unsent += self._session.outgoing()
+        self.push()
 
     def _tell_closed(self) -> None:
         """Behind `done`, if that is still to be called."""
@@ -341,7 +359,8 @@ class SmtpHopConnection(asyncio.Protocol):
             session.send_content(piece, is_last=sent >= reader.size_octets)
             if self._transport is not None:
                 self._heard_at = self._monotonic()
-                self._transport.write(session.outgoing())
+                self._unsent += session.outgoing()
+                self.push()
             if sent >= reader.size_octets:
                 return
             piece = await self._read(reader, sent)

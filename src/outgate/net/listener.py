@@ -15,6 +15,7 @@ from math import inf
 from typing import Final, Protocol, cast
 
 from outgate.mail.reply import Reply
+from outgate.net.outbox import Outbox
 from outgate.net.tls_transport import TlsTransport
 from outgate.smtp.events import Event, TlsRequested
 from outgate.smtp.proxy import ProxyError, ProxyHeaderReader
@@ -98,8 +99,12 @@ class Listener:
     connections: set["SmtpConnection"] = field(default_factory=set)
     counters: ListenerCounters = field(default_factory=ListenerCounters)
     server: asyncio.AbstractServer | None = None
+    outbox: Outbox = field(init=False)
     _sweep: asyncio.TimerHandle | None = None
     _empty: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.outbox = Outbox(self.loop)
 
     async def start(self, listening: socket.socket) -> None:
         """Accept connections on `listening`, which is bound and belongs to this listener from now on."""
@@ -178,6 +183,7 @@ class SmtpConnection(asyncio.Protocol):
         "_since",
         "_tls",
         "_transport",
+        "_unsent",
         "_wants_pause",
     )
 
@@ -189,6 +195,7 @@ class SmtpConnection(asyncio.Protocol):
         self._conversation: Conversation | None = None
         self._proxy: ProxyHeaderReader | None = None
         self._tls: TlsTransport | None = None  # in its handshake
+        self._unsent = b""  # until the loop's turn ends, see `outbox`
         self._is_paused = False
         self._wants_pause = False  # the conversation's wish; the session's comes on top
         self._is_stuffed = False  # the peer does not take our replies: nothing more is read that asks for some
@@ -241,6 +248,7 @@ class SmtpConnection(asyncio.Protocol):
             return False
         session.receive_end()
         self._advance(session)
+        self.push()  # before the transport closes
         return session.is_waiting_for_reply  # True keeps our half open until the reply has been sent
 
     def connection_lost(self, _error: Exception | None) -> None:
@@ -404,7 +412,7 @@ class SmtpConnection(asyncio.Protocol):
         return found.rest
 
     def _advance(self, session: ServerSession) -> None:
-        """Process what can be processed now; send all that came of it in one write."""
+        """Process what can be processed now; all that came of it leaves in one write, at the end of the loop's turn."""
         conversation = self._conversation
         if conversation is not None:
             next_event = session.next_event
@@ -420,8 +428,12 @@ class SmtpConnection(asyncio.Protocol):
             return
         octets = session.outgoing()
         if octets:
-            transport.write(octets)
             self._has_answered = True
+            if self._unsent:
+                self._unsent += octets
+            else:
+                self._unsent = octets
+                self._listener.outbox.put(self)
         if session.finished:
             self._close()
         elif self._is_paused or session.is_waiting_for_reply:
@@ -431,11 +443,15 @@ class SmtpConnection(asyncio.Protocol):
         transport = self._transport
         if transport is None:
             return
-        octets = session.outgoing()
-        if octets:
-            transport.write(octets)
+        self._unsent += session.outgoing()
+        self.push()
         if session.finished:
             self._close()
+
+    def push(self) -> None:
+        octets, self._unsent = self._unsent, b""
+        if octets and self._transport is not None:
+            self._transport.write(octets)
 
     def _close(self) -> None:
         assert self._transport is not None
@@ -447,6 +463,7 @@ class SmtpConnection(asyncio.Protocol):
         self._idle_seconds = CLOSE_SECONDS
         self._since = self._listener.loop.time()
         self._content = None
+        self.push()
         self._transport.close()
 
     def _regulate(self) -> None:
@@ -466,12 +483,13 @@ class SmtpConnection(asyncio.Protocol):
     def _start_tls(self, session: ServerSession) -> None:
         """Send the 220 and hand the transport over. From here on nothing is read or written in clear, and without
         `_transport` no reply can be sent until TLS stands. RFC 3207 §4.2."""
+        self._unsent += session.outgoing()
+        self.push()
         transport, self._transport = self._transport, None
         context = self._listener.host.tls_context()
         if transport is None or context is None:
             return
         assert not isinstance(transport, TlsTransport), "the session agrees to TLS once"
-        transport.write(session.outgoing())
         if self._is_paused:  # by what it had said in clear, which is void
             self._is_paused = False
             transport.resume_reading()

@@ -15,6 +15,7 @@ from outgate.contract.policy import RelayTls
 from outgate.delivery.interface import Clock, Lookup, NextHop, Resolver, Threads, Unreachable
 from outgate.mail.reply import Reply
 from outgate.net.hop_connection import Keeper, SmtpHopConnection
+from outgate.net.outbox import Outbox
 from outgate.policy.next_hop import is_forbidden_address
 from outgate.policy.reasons import Reason, reply_of
 from outgate.smtp.client import ClientSession
@@ -56,7 +57,14 @@ class RelayConnector:
         self._settings = settings
         self._resolver = resolver
         self._clock = clock
-        self._keeper = Keeper(clock, threads, settings.idle_seconds, settings.transactions_max, settings.reply_seconds)
+        self._keeper = Keeper(
+            clock,
+            threads,
+            settings.idle_seconds,
+            settings.transactions_max,
+            settings.reply_seconds,
+            Outbox(asyncio.get_running_loop()),
+        )
         self._unverified = _context()
         self._verified = _context(verify=True, ca_file=settings.ca_file)
 
