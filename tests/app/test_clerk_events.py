@@ -46,9 +46,11 @@ def write(directory: Path, *numbers: int) -> None:
 
 
 def ship(directory: Path) -> Shipped:
-    shipped = Shipped()
-    while ship_batch("mx1/1", directory, shipped):
-        pass
+    """Until nothing new is found."""
+    shipped, before = Shipped(), -1
+    while shipped.events + shipped.unreadable > before:
+        before = shipped.events + shipped.unreadable
+        ship_batch("mx1/1", directory, shipped)
     return shipped
 
 

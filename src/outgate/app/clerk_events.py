@@ -38,8 +38,9 @@ class Shipped:
 
 
 def ship_batch(log: str, directory: Path, shipped: Shipped) -> bool:
-    """Record the next events of one log, then let it forget them. Returns whether there may be more. Blocking.
+    """Record the next events of one log, then let it forget them. Blocking.
 
+    Returns whether there are so many that the next batch should follow at once; small batches cost more.
     An event is forgotten only after the transaction that recorded it is durable; recorded twice, it is still one.
     Raises: django.db.Error, OSError; nothing is lost, call again.
     """
@@ -72,7 +73,7 @@ def ship_batch(log: str, directory: Path, shipped: Shipped) -> bool:
     shipped.lag_seconds[log] = max(0.0, time.time() - events[-1].at) if events else 0.0
     if forgets:
         forget_events(directory, end)
-    return True
+    return sum(map(len, bodies)) >= BATCH_OCTETS // 2  # what frames the events counts too
 
 
 def _is_of_another_log(cursor: tuple[int, int], files: Sequence[Path]) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from enum import IntEnum
 from functools import lru_cache
+from math import floor
 from typing import Any, Final
 
 import msgspec
@@ -22,6 +23,7 @@ from outgate.portal.tracker.sightings import CLOUDS, Sightings
 
 TEXT_MAX: Final = 1_000  # characters kept of any one text; a subject may be of any length
 EVIDENCE_KEPT: Final = 128  # texts of evidence: most messages of a sender show the same
+SECONDS_KEPT: Final = 64  # texts of times: the events of a batch are mostly of the same second
 _INTEGER_MAX: Final = 2**31 - 1
 _BIGINT_MAX: Final = 2**63 - 1
 _FACTS_OF_ACCEPTANCE: Final = _INTEGER_MAX  # more than any refusal's ordinal: nobody knows more
@@ -303,7 +305,18 @@ def _integer(value: int) -> int:
 
 def naive_text(at: float) -> str:
     """A time as Django writes it on SQLite. Raises: ValueError, OverflowError, OSError for one that is none."""
-    return str(datetime.fromtimestamp(at, UTC))[:-6]  # without the zone, "+00:00"
+    seconds = floor(at)
+    microseconds = round((at - seconds) * 1e6)
+    if microseconds == 0:
+        return _second_text(seconds)
+    if microseconds == 1_000_000:
+        return _second_text(seconds + 1)
+    return f"{_second_text(seconds)}.{microseconds:06}"
+
+
+@lru_cache(maxsize=SECONDS_KEPT)
+def _second_text(seconds: int) -> str:
+    return str(datetime.fromtimestamp(seconds, UTC))[:-6]  # without the zone, "+00:00"
 
 
 def aware(at: float) -> datetime:
