@@ -31,8 +31,8 @@ PURE := tests/smtp tests/reception tests/delivery tests/net/test_listener.py tes
 
 # The browser's driver keeps an event loop running in its process, beside which no other test could have one of its own.
 test: $(VENV)/.test system-packages $(VENV)/.compiled corpus check
-	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore tests/browser
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/browser
+	$(BIN)/python -m pytest -n 3 --dist worksteal --ignore tests/browser
+	$(BIN)/python -m pytest -n 3 --dist loadfile tests/browser
 	OUTGATE_PURE=1 $(BIN)/python -m pytest -n 2 --dist worksteal $(PURE)
 
 check: $(VENV)/.test
