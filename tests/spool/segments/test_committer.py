@@ -10,7 +10,7 @@ from tests.support.spool import SPOOL, message, progress
 
 from outgate.spool.event_log import EventWriter
 from outgate.spool.interface import Done, SpoolError, SpoolFailed, SpoolFull
-from outgate.spool.records import LargeReference
+from outgate.spool.records import BLOCK, RECORD_HEADER_OCTETS, LargeReference, message_head
 from outgate.spool.segments.committer import EVENTS_AT_ONCE, Committer
 from outgate.spool.segments.intake import Accept, Finish, LargeReady, Operation, Update
 from outgate.spool.segments.log import Log
@@ -130,6 +130,30 @@ def test_mark_waits_for_the_events_before_it_and_then_for_company() -> None:
     assert entry.location is not None
     assert driven.round(accept(Entry(message(2).queue_id), 2)) == ["pwritev", "fdatasync"]
     assert entry.location is None
+
+
+def test_later_progress_is_written_later_also_where_room_is_lacking_for_a_moment() -> None:
+    """An older progress that waited for room would win over the newer one at recovery."""
+    driven = Driven()
+    entry = driven.started()
+    rest = SETTINGS.segment_octets - 2 * BLOCK - RECORD_HEADER_OCTETS - len(message_head(message(2)))
+    driven.round(accept(Entry(message(2).queue_id), 2, bytes(rest)))  # fills the segment
+    has_failed = False
+
+    def fail_once(call: str) -> None:
+        nonlocal has_failed
+        if call == "rename" and not has_failed:
+            has_failed = True
+            raise OSError(errno.ENOSPC, "no space left")
+
+    driven.disk.before = fail_once
+    driven.round(Update(entry, progress(1), None), Update(entry, progress(2), None))
+    for _ in range(5):
+        driven.now += SETTINGS.check_seconds
+        driven.round()
+
+    assert has_failed
+    assert entry.progress == progress(2), "the last one that was written"
 
 
 def test_lonely_marks_are_flushed_within_a_second() -> None:

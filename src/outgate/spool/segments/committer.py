@@ -343,27 +343,32 @@ class Committer:
             self._refuse(begun.unwritable, SpoolError("the message has text that cannot be encoded"))
 
     def _append_marks(self) -> list[Mark]:
-        """Append what is ready, as far as there is room; returns what was appended, the rest stays ready."""
-        appended: list[Mark] = []
-        left: list[Mark] = []
+        """Append what is ready, as far as there is room; returns what was appended, the rest stays ready.
+
+        After the first that finds no room no other is tried, though there might be some by then: of two marks of a
+        message the later one must be written later.
+        """
+        updates = [mark for mark in self._ready if isinstance(mark, Update)]
         finished = [mark for mark in self._ready if isinstance(mark, Finish)]
-        for mark in self._ready:
-            if isinstance(mark, Update):
+        appended: list[Mark] = []
+        tried = 0
+        try:
+            for mark in updates:
                 try:
                     self._log.append(Kind.PROGRESS, records.progress_body(mark.entry.queue_id, mark.progress))
                     appended.append(mark)
-                except NoRoom:
-                    left.append(mark)
                 except ValueError as error:
                     self._answer_updates([mark], SpoolError(f"a progress cannot be encoded: {error}"))
-        for first in range(0, len(finished), DONE_IDS):
-            part = finished[first : first + DONE_IDS]
-            try:
+                tried += 1
+            while finished:
+                part = finished[:DONE_IDS]
                 self._log.append(Kind.DONE, records.done_body([mark.entry.queue_id for mark in part]))
                 appended += part
-            except NoRoom:
-                left += part
-        self._ready = left
+                del finished[:DONE_IDS]
+        except NoRoom:
+            self._ready = [*updates[tried:], *finished]
+        else:
+            self._ready = []
         return appended
 
     def _flush_log(self) -> None:
