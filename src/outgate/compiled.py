@@ -66,6 +66,9 @@ MODULES: Final = (
     "outgate.smtp.replies",
     "outgate.smtp.server",
     "outgate.smtp.stuffing",
+    "outgate.spool.segments.committer",
+    "outgate.spool.segments.log",
+    "outgate.spool.segments.loop_writer",
 )
 
 

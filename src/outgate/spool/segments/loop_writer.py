@@ -59,7 +59,7 @@ class LoopWriter:
         self._state = _State.IDLE
         self._timer: asyncio.TimerHandle | None = None
         self._lock = threading.Lock()  # for `stop`, which comes from elsewhere
-        self._thread = JobThread("spool-writer", self._round_failed)
+        self._rounds_thread = JobThread("spool-writer", self._round_failed)
         self._is_started = False
 
     def start(self, committer: Committer, room: Room) -> None:
@@ -67,7 +67,7 @@ class LoopWriter:
         self._committer = committer
         self._room = room
         self._is_started = True
-        self._thread.start()
+        self._rounds_thread.start()
         self._loop.call_soon_threadsafe(self._watch)
 
     def _watch(self) -> None:
@@ -134,7 +134,7 @@ class LoopWriter:
             self._flusher.begin(batch.descriptor, batch.buffers, batch.offset)
         elif committer.is_due:
             self._state = _State.ROUND
-            self._thread.submit(self._round)
+            self._rounds_thread.submit(self._round)
         else:
             self._state = _State.IDLE
             seconds = committer.seconds_until_due()
@@ -190,7 +190,7 @@ class LoopWriter:
         """Write and flush everything that was asked for before. Blocking."""
         with self._lock:
             state, self._state = self._state, _State.STOPPED
-        self._thread.stop()
+        self._rounds_thread.stop()
         if state is _State.FLUSHING:
             self._end_flush()
         self._committer.take(self._taken())
