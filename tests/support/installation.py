@@ -19,6 +19,7 @@ from typing import Any
 
 import tomli_w
 from prometheus_client.parser import text_string_to_metric_families
+from tests.support.fresh_database import lay_databases
 
 START_SECONDS = 60.0
 MARK = "OUTGATE_TESTED_IN"  # in the environment of each process of an installation: its directory
@@ -90,6 +91,8 @@ class Installation:
     def start(self) -> "Installation":
         self.directory.mkdir(parents=True, exist_ok=True)
         self.write_settings()
+        if "database" not in self.settings:
+            lay_databases(self.state)
         with (self.directory / "output.txt").open("ab") as output:
             self.process = subprocess.Popen(
                 [*self.prefix, sys.executable, "-m", "outgate.app.cli", "--config", str(self.settings_path), "up"],

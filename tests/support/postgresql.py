@@ -1,5 +1,5 @@
-"""A PostgreSQL of the tests' own, from the system's packages: made in a temporary directory, reached by a Unix socket,
-thrown away in the end. Nothing listens on the network, so that no port can be taken."""
+"""A PostgreSQL of the tests' own, from the system's packages: made in memory where there is room, else in a temporary
+directory, reached by a Unix socket, thrown away in the end. Nothing listens on the network: no port can be taken."""
 
 import os
 import pwd
@@ -11,10 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 ACCOUNTS = ("postgres", "nobody")  # who runs it when the tests run as root, which PostgreSQL refuses
+MEMORY = Path("/dev/shm")  # tables are emptied after most tests, each a file or several
+MEMORY_OCTETS = 1024 * 1024 * 1024  # that must be free there
 SETTINGS = (
     "listen_addresses=''",
     "unix_socket_permissions=0777",
     "fsync=off",  # the data need not outlive the tests
+    "full_page_writes=off",
+    "autovacuum=off",
     "max_connections=20",
     "shared_buffers=32MB",
 )
@@ -32,7 +36,8 @@ def programs() -> Path | None:
 @contextmanager
 def cluster() -> Iterator[str]:
     """A running PostgreSQL; yields the value of OUTGATE_DATABASE for it."""
-    directory = Path(tempfile.mkdtemp(prefix="outgate-pg-"))
+    has_memory = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= MEMORY_OCTETS
+    directory = Path(tempfile.mkdtemp(prefix="outgate-pg-", dir=MEMORY if has_memory else None))
     binaries = programs()
     assert binaries is not None
     data = directory / "data"
