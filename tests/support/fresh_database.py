@@ -7,7 +7,6 @@ import sys
 import tempfile
 from functools import cache
 from hashlib import sha256
-from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
@@ -35,9 +34,8 @@ def lay_databases(state: Path) -> None:
 @cache
 def _made() -> Path:
     """Where they are kept, by what they are made of; several processes may make them at once."""
-    sources = sorted([*PORTAL.glob("**/migrations/*.py"), *PORTAL.glob("**/models.py")])
-    versions = [version(name) for name in ("django", "django-allauth")]
-    digest = sha256(b"\0".join([repr(versions).encode(), *[path.read_bytes() for path in sources]])).hexdigest()
+    sources = [ROOT / "requirements" / "run.txt", *sorted(PORTAL.glob("**/migrations/*.py"))]
+    digest = sha256(b"\0".join([path.read_bytes() for path in sources])).hexdigest()
     kept = KEPT / digest[:16]
     if not kept.exists():
         KEPT.mkdir(parents=True, exist_ok=True)
