@@ -1,6 +1,7 @@
 """How next hops share the connections: none waits for another, none takes all, one that is down is left alone."""
 
 import asyncio
+from functools import partial
 
 import pytest
 from tests.support.delivery import LATER, OK, Connection, World, play, unreachable
@@ -9,7 +10,12 @@ from outgate.contract.commands import QueueAction, QueueCommand
 from outgate.contract.policy import SenderRelay
 from outgate.delivery import lanes
 from outgate.delivery.interface import Transaction
-from outgate.delivery.settings import BACKLOG_MAX
+from outgate.delivery.settings import (
+    BACKLOG_MAX,
+    TRANSACTIONS_LEARNED_MIN,
+    TRANSACTIONS_LEARNED_SECONDS,
+    TRANSACTIONS_MAX,
+)
 from outgate.mail.message import Message, Status
 from outgate.mail.reply import Reply
 from outgate.policy.schedule import RetrySchedule
@@ -59,6 +65,81 @@ def test_no_more_connections_than_jobs() -> None:
         world = World()
         await flood(world, 2)
         assert len(world.hops.connects) == 2
+
+    play(scenario)
+
+
+def test_a_connection_takes_so_many_messages_and_no_more() -> None:
+    async def scenario() -> None:
+        world = World(destination_connections=1)
+        await flood(world, 2 * TRANSACTIONS_MAX + 1)
+        assert not world.stored()
+        assert len(world.hops.connects) == 3
+
+    play(scenario)
+
+
+class Impatient:
+    """A next hop that ends each connection when it should take one message more than `most`."""
+
+    def __init__(self, world: World, most: int) -> None:
+        self.most = most
+        self.in_the_way = 0  # messages that were sent to a connection that had enough
+        world.hops.answer = self.answer
+
+    def answer(self, transaction: Transaction, connection: Connection) -> Reply | None:
+        if connection.transactions <= self.most:
+            return OK
+        self.in_the_way += 1
+        asyncio.get_running_loop().call_soon(partial(connection.lose, is_heard=False))
+        return None
+
+
+@pytest.mark.parametrize("connections", [1, 4])
+def test_a_lane_learns_how_many_messages_a_connection_may_take(connections: int) -> None:
+    async def scenario() -> None:
+        world = World(destination_connections=connections)
+        hop = Impatient(world, most=20)
+        await flood(world, 300)
+        assert not world.stored()
+        assert {event.attempt for event in world.events} == {1}
+        assert 1 <= hop.in_the_way <= connections
+        await world.pass_seconds(TRANSACTIONS_LEARNED_SECONDS)
+        hop.most = TRANSACTIONS_MAX
+        connects = len(world.hops.connects)
+        await flood(world, 300)
+        assert not world.stored()
+        assert len(world.hops.connects) - connects <= 2 * connections
+
+    play(scenario)
+
+
+def test_a_connection_that_ended_early_makes_no_lane_connect_for_each_message() -> None:
+    async def scenario() -> None:
+        world = World(destination_connections=1)
+        hop = Impatient(world, most=1)
+        await flood(world, 2)
+        hop.most = TRANSACTIONS_MAX
+        await flood(world, TRANSACTIONS_LEARNED_MIN)
+        assert len(world.hops.connects) == 3
+
+    play(scenario)
+
+
+def test_other_idle_connections_that_have_had_as_many_are_closed_before_a_message_is_in_the_way() -> None:
+    async def scenario() -> None:
+        world = World(destination_connections=2)
+        world.hops.answer = silent
+        for _ in range(TRANSACTIONS_LEARNED_MIN):
+            await flood(world, 2)
+            for connection in tuple(world.hops.connections):
+                connection.reply(world.hops.sent[-1][1], OK)
+            await world.settle()
+        hop = Impatient(world, most=TRANSACTIONS_LEARNED_MIN)
+        await flood(world, 1)
+        assert not world.stored()
+        assert hop.in_the_way == 1
+        assert [each.transactions for each in world.hops.connections] == [1]
 
     play(scenario)
 

@@ -117,6 +117,10 @@ class HopConnection(Protocol):
     def is_usable(self) -> bool:
         """Idle, open, and not told 421; only then may `send` be called."""
 
+    @property
+    def transactions(self) -> int:
+        """How many were begun on it."""
+
     def send(self, transaction: Transaction, done: Callable[[TransactionResult], None]) -> None:
         """Relay it. `done` is called exactly once, whatever happens; never from within `send`."""
 

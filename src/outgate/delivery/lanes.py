@@ -8,6 +8,10 @@ message (RFC 5321 §4.5.4.1).
 
 In a lane fresh mail and the *backlog*, what was deferred before, take turns, so that neither starves. A lane holds only
 as much of its backlog as keeps its connections busy, and asks for more when that runs low.
+
+A connection takes many messages, since each new one costs as much as several of them. Some servers have enough sooner;
+what was to be next on the connection is then sent on another at once (`is_heard`), and the lane learns how many this
+next hop takes, so that no further message is in the way.
 """
 
 import asyncio
@@ -26,6 +30,9 @@ from outgate.delivery.settings import (
     KEPT_FOR_PROVEN,
     LANES_KEPT,
     STRANGE_CONNECTIONS_FIRST,
+    TRANSACTIONS_LEARNED_MIN,
+    TRANSACTIONS_LEARNED_SECONDS,
+    TRANSACTIONS_MAX,
     DeliverySettings,
 )
 from outgate.policy.reasons import Reason, reply_of
@@ -43,6 +50,7 @@ class Lane:
     elsewhere for this lane. limit: connections that it may have now; it shrinks with failures and grows with successes.
 
     blocked_until: monotonic; nobody tries the next hop before, jobs end with `failure`, the last word on it.
+    transactions_max: on one connection, as learned_until then (monotonic).
     """
 
     __slots__ = (
@@ -60,8 +68,10 @@ class Lane:
         "is_proven",
         "jobs",
         "key",
+        "learned_until",
         "limit",
         "next_hop",
+        "transactions_max",
     )
 
     def __init__(self, key: LaneKey, next_hop: NextHop, limit: int) -> None:
@@ -81,6 +91,8 @@ class Lane:
         self.is_failing = False  # its jobs are being ended, some at a time
         self.is_fetching = False  # more of its backlog, which may end at once and leave it empty again
         self.is_proven = next_hop.from_operator
+        self.transactions_max = TRANSACTIONS_MAX
+        self.learned_until = 0.0
 
     @property
     def connections(self) -> int:
@@ -163,9 +175,11 @@ class Lanes:
         if not lane.is_failing:
             self._run(lane)
 
-    def give_back(self, lane: Lane, connection: HopConnection) -> None:
-        """The job that was begun on `connection` has ended."""
+    def give_back(self, lane: Lane, connection: HopConnection, *, is_heard: bool = True) -> None:
+        """The job that was begun on `connection` has ended. is_heard: as in `TransactionResult`."""
         lane.busy.discard(connection)
+        if not is_heard:
+            self._learn(lane, connection.transactions - 1)
         if self._is_stopping:
             connection.close()
             self._tell_quiet()
@@ -173,13 +187,30 @@ class Lanes:
             lane.is_proven = True
             if lane.limit < self._settings.destination_connections:
                 lane.limit += 1
-            lane.idle.append(connection)
+            if connection.transactions >= lane.transactions_max:
+                self._retire(lane, connection)
+            else:
+                lane.idle.append(connection)
             if lane.has_parked and len(lane.backlog) < BACKLOG_LOW:
                 self._fetch(lane)
             if lane.jobs or lane.backlog:
                 self._run(lane)
-            elif self._hungry:
-                connection.close()  # others need the place
+            elif self._hungry and lane.idle:
+                lane.idle[-1].close()  # others need the place
+
+    def _learn(self, lane: Lane, transactions: int) -> None:
+        """The next hop has ended a connection after so many."""
+        if 0 < transactions < lane.transactions_max:
+            lane.transactions_max = most = max(transactions, TRANSACTIONS_LEARNED_MIN)
+            lane.learned_until = self._clock.monotonic() + TRANSACTIONS_LEARNED_SECONDS
+            for connection in [each for each in lane.idle if each.transactions >= most]:
+                connection.close()
+
+    def _retire(self, lane: Lane, connection: HopConnection) -> None:
+        """It has taken as many as a connection should."""
+        connection.close()
+        if lane.transactions_max < TRANSACTIONS_MAX and self._clock.monotonic() >= lane.learned_until:
+            lane.transactions_max = TRANSACTIONS_MAX
 
     def stop(self) -> None:
         """Begin nothing more; forget the jobs that wait, whose messages are in the spool; close what is idle."""

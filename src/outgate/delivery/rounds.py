@@ -338,7 +338,7 @@ class Rounds:
             return
         job.item.sending -= 1
         self._close_reader(job)
-        self.lanes.give_back(lane, connection)
+        self.lanes.give_back(lane, connection, is_heard=result.is_heard)
         try:
             self._judge(job, result)
         except Exception as error:

@@ -32,14 +32,13 @@ Done = Callable[[TransactionResult], None]
 class Keeper:
     """What all connections share: limits, and the ticker that ends what takes too long.
 
-    idle_seconds: how long a connection without a transaction is kept. transactions_max: on one connection.
+    idle_seconds: how long a connection without a transaction is kept.
     reply_seconds: the longest wait for any reply, and for the next hop to take octets.
     """
 
     clock: Clock
     threads: Threads
     idle_seconds: float
-    transactions_max: int
     reply_seconds: float
     outbox: Outbox
     connections: set["SmtpHopConnection"] = field(default_factory=set)
@@ -81,13 +80,13 @@ class SmtpHopConnection(asyncio.Protocol):
         "_postponed",
         "_session",
         "_task",
-        "_transactions",
         "_transport",
         "_unclaimed",
         "_unsent",
         "_waiter",
         "peer",
         "tls",
+        "transactions",
     )
 
     def __init__(self, session: ClientSession, keeper: Keeper, peer: str) -> None:
@@ -106,11 +105,11 @@ class SmtpHopConnection(asyncio.Protocol):
         self._closed: Callable[[], None] | None = None
         self._heard_at = self._monotonic()  # the last whole reply, or octets taken
         self._idle_since = self._heard_at  # or the beginning of what is under way
-        self._transactions = 0
         self._unsent = b""  # until the loop's turn ends, see `outbox`
         self._is_tls_beginning = False
         self.peer = peer
         self.tls = ""
+        self.transactions = 0
 
     # For the connector
 
@@ -171,7 +170,7 @@ class SmtpHopConnection(asyncio.Protocol):
     def send(self, transaction: Transaction, done: Done) -> None:
         assert self.is_usable
         self._done = done
-        self._transactions += 1
+        self.transactions += 1
         self._idle_since = self._heard_at = self._monotonic()
         content = transaction.content
         if isinstance(content, bytes):
@@ -295,8 +294,6 @@ class SmtpHopConnection(asyncio.Protocol):
         self._idle_since = self._monotonic()
         if self._waiter is not None:
             self._pass_on(event)
-        if self._transactions >= self._keeper.transactions_max and self.is_usable:
-            self._quit()
         done(TransactionResult(event.replies, self.peer, self.tls, event.reason, event.is_heard))
         if self._transport is None:
             self._tell_closed()

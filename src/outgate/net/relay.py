@@ -24,7 +24,6 @@ from outgate.smtp.client_transaction import END_OF_DATA_SECONDS
 
 ADDRESSES_MAX: Final = 10  # tried for one connection; RFC 5321 §5.1 demands at least two where there are two
 TOTAL_SECONDS: Final = 600.0  # for one connection, all addresses together
-TRANSACTIONS_MAX: Final = 100  # on one connection; many servers end it at about that, and then a message is in the way
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,7 @@ class RelaySettings:
 
     own_addresses: address and port of our listeners, `0.0.0.0` and `::` for all; never a next hop, or mail would go
     round for ever. ca_file: PEM of trusted authorities, empty for the system's. connect_seconds: for one TCP
-    connection. idle_seconds: how long an unused connection is kept. transactions_max: on one connection.
+    connection. idle_seconds: how long an unused connection is kept.
     reply_seconds: the longest wait for a reply; RFC 5321 §4.5.3.2 has shorter ones for most.
     """
 
@@ -43,7 +42,6 @@ class RelaySettings:
     ca_file: str = ""
     connect_seconds: float = 30.0
     idle_seconds: float = 5.0
-    transactions_max: int = TRANSACTIONS_MAX
     reply_seconds: float = END_OF_DATA_SECONDS
 
 
@@ -61,7 +59,6 @@ class RelayConnector:
             clock,
             threads,
             settings.idle_seconds,
-            settings.transactions_max,
             settings.reply_seconds,
             Outbox(asyncio.get_running_loop()),
         )
