@@ -14,7 +14,13 @@ from outgate import compiled
 from outgate.smtp.replies import ReplyReader
 
 # Whose structs nobody looks up in a set or dictionary: compiled they have no hash.
-WITH_STRUCTS = {"outgate.policy.header", "outgate.smtp.replies"}
+WITH_STRUCTS = {
+    "outgate.app.record",
+    "outgate.policy.header",
+    "outgate.policy.snapshot",
+    "outgate.reception.split",
+    "outgate.smtp.replies",
+}
 WHERE = "import outgate.smtp.server; print(outgate.smtp.server.__file__)"
 
 

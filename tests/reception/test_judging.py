@@ -167,6 +167,7 @@ def test_policy_of_the_moment_of_proof_holds_though_it_changes_meanwhile() -> No
     assert here.session.outgoing().startswith(b"550 5.7.1 content-malware")
 
 
+@pytest.mark.pure
 def test_fault_in_judging_ends_the_message_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("bug")

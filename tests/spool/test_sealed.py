@@ -229,6 +229,7 @@ def test_file_that_is_gone_is_a_failure_and_not_a_crash(tmp_path: Path) -> None:
     run(scenario())
 
 
+@pytest.mark.pure
 def test_no_more_than_a_bound_is_sealed_ahead_of_a_slow_disk(tmp_path: Path) -> None:
     size = AHEAD_MAX * 3
 

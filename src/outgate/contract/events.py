@@ -10,7 +10,7 @@ from outgate.mail.evidence import NO_EVIDENCE, Evidence
 from outgate.mail.findings import NOT_SCANNED, ScanReport
 
 
-class MessageAccepted(Struct, frozen=True, tag="accepted"):
+class MessageAccepted(Struct, frozen=True, tag="accepted", gc=False):
     """A message was made durable and answered with 250. reason: why it was admitted.
 
     lane: "" for direct, else "held" or "slow", with its reason code in lane_reason.
@@ -44,7 +44,7 @@ class MessageAccepted(Struct, frozen=True, tag="accepted"):
         return f"{self.queue_id}/accepted"
 
 
-class MessageRefused(Struct, frozen=True, tag="refused"):
+class MessageRefused(Struct, frozen=True, tag="refused", gc=False):
     """A recipient or a whole message was refused, or told to come again.
 
     queue_id: given to every transaction when MAIL came, shown to the sender as our reference.
@@ -76,7 +76,7 @@ class MessageRefused(Struct, frozen=True, tag="refused"):
         return f"{self.queue_id}/refused/{self.ordinal}"
 
 
-class RecipientOutcome(Struct, frozen=True, array_like=True):
+class RecipientOutcome(Struct, frozen=True, array_like=True, gc=False):
     """What an attempt meant for one recipient. outcome: "relayed", "deferred" or "failed"; reply: one line."""
 
     recipient: int  # place in `MessageAccepted.forward_paths`
@@ -85,7 +85,7 @@ class RecipientOutcome(Struct, frozen=True, array_like=True):
     reply: str
 
 
-class DeliveryAttempted(Struct, frozen=True, tag="attempted"):
+class DeliveryAttempted(Struct, frozen=True, tag="attempted", gc=False):
     """One try at one hop, or a decision without one (no route, expired, deleted by a person).
 
     reason: code from the catalogue. tls: protocol and cipher, or empty. next_attempt_at: 0.0 if there is none.

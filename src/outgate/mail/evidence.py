@@ -32,7 +32,7 @@ class SignatureResult(Struct, frozen=True, array_like=True, gc=False):
     detail: str = ""
 
 
-class Evidence(Struct, frozen=True, array_like=True):
+class Evidence(Struct, frozen=True, array_like=True, gc=False):
     """source_class: a value of `policy.snapshot.SourceClass`. host_name: forward-confirmed name of the address, or "".
     pool: Microsoft's, as the decision took it (a value of `policy.pools.Pool`), or empty.
 

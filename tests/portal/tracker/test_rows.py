@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outgate.contract.events import DeliveryAttempted, MessageAccepted, RecipientOutcome
+from outgate.portal.tracker.models import Status
 from outgate.portal.tracker.rows import (
     ATTEMPT_COLUMNS,
     MESSAGE_COLUMNS,
@@ -42,6 +43,7 @@ PENDING, DEFERRED, FINAL, REFUSED = Rank.PENDING.value, Rank.DEFERRED.value, Ran
     ],
 )
 def test_status_follows_from_the_recipients(recipients: list[tuple[int, str]], lane: str, expected: str) -> None:
+    assert expected in Status.values
     assert status_of(recipients, lane) == expected
     assert status_of(recipients[::-1], lane) == expected
 

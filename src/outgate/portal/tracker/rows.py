@@ -18,7 +18,6 @@ import msgspec
 from outgate.contract.events import DeliveryAttempted, MessageAccepted, MessageEvent, MessageRefused
 from outgate.mail.evidence import NO_EVIDENCE, Evidence
 from outgate.mail.findings import NOT_SCANNED, ScanReport
-from outgate.portal.tracker.models import Status
 from outgate.portal.tracker.sightings import CLOUDS, Sightings
 
 TEXT_MAX: Final = 1_000  # characters kept of any one text; a subject may be of any length
@@ -30,8 +29,8 @@ _FACTS_OF_ACCEPTANCE: Final = _INTEGER_MAX  # more than any refusal's ordinal: n
 _FACTS_OF_ATTEMPT: Final = -1
 DELETED: Final = "deleted"  # reason of a decision by which a person deletes; for its recipients their outcome too
 _NO_FACTS: Final = ("", "", "", "", 0, "", "", "", "", "", "", "{}", "{}", None, None)
-_QUEUED: Final = Status.QUEUED.value
-_WAITING_LANES: Final = frozenset({Status.HELD.value, Status.SLOW.value})
+_QUEUED: Final = "queued"
+_WAITING_LANES: Final = frozenset({"held", "slow"})
 _to_json: Final = msgspec.json.Encoder().encode
 
 Row = tuple[Any, ...]
