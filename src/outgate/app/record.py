@@ -4,7 +4,6 @@ No subject and no content is logged. A message has one line when it ends (relaye
 deferral; its acceptance is in the event log, not in the lines.
 """
 
-from collections import Counter
 from dataclasses import dataclass, field
 
 from msgspec import Struct
@@ -42,8 +41,8 @@ class Record:
 
     spool: Spool
     log: LogFile
-    outcomes: Counter[str] = field(default_factory=Counter)  # recipients by outcome
-    attempts: Counter[str] = field(default_factory=Counter)  # attempts by reason
+    outcomes: dict[str, int] = field(default_factory=dict)  # recipients by outcome
+    attempts: dict[str, int] = field(default_factory=dict)  # attempts by reason
 
     def take(self, event: Event, *, is_repeated: bool = False) -> None:
         """Record `event`. is_repeated: it may have been recorded before a crash; no line for people then."""
@@ -75,8 +74,8 @@ class Record:
 
     def _log_attempt(self, event: DeliveryAttempted) -> None:
         for outcome in event.outcomes:
-            self.outcomes[outcome.outcome] += 1
-        self.attempts[event.reason] += 1
+            self.outcomes[outcome.outcome] = self.outcomes.get(outcome.outcome, 0) + 1
+        self.attempts[event.reason] = self.attempts.get(event.reason, 0) + 1
         self.log.write_struct(
             _AttemptLine(
                 round(event.at, 3),

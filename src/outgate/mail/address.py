@@ -4,6 +4,7 @@ A path keeps the text that came, so that it can go on unchanged, and beside it t
 so that two spellings of a domain can never be two identities. RFC 5321 §2.3.5, §4.1.2; RFC 5890; RFC 6531.
 """
 
+from functools import lru_cache
 from typing import Final, Self
 from unicodedata import is_normalized
 
@@ -14,6 +15,7 @@ LOCAL_PART_MAX: Final = 64  # octets, RFC 5321 §4.5.3.1.1
 DOMAIN_MAX: Final = 255  # octets, RFC 5321 §4.5.3.1.2
 PATH_MAX: Final = 256  # octets with punctuation, RFC 5321 §4.5.3.1.3
 LABEL_MAX: Final = 63  # octets, RFC 1035 §2.3.4
+DOMAINS_KEPT: Final = 10_000  # whose canonical form is remembered: most mail is of domains that were seen before
 
 _LABEL_OCTETS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
 
@@ -22,6 +24,7 @@ class AddressError(ValueError):
     """A domain or mailbox that is not one. The text says what is wrong with it, for a person."""
 
 
+@lru_cache(maxsize=DOMAINS_KEPT)
 def canonical_domain(text: str) -> str:
     """The one form in which `text`, a domain name, is compared and looked up: lower case, A-labels, no trailing dot.
 

@@ -184,7 +184,7 @@ class ReceptionConversation:
         self._transaction = Transaction(
             reception.next_queue_id(),
             stand_sender(snapshot, self._standing, event.reverse_path),
-            event.smtputf8,
+            smtputf8=event.smtputf8,
         )
         return _MAIL_OK
 

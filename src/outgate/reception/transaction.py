@@ -1,7 +1,6 @@
 """One message on its way in, as far as it has come."""
 
 from collections.abc import Sequence, Set
-from dataclasses import dataclass, field
 
 from outgate.mail.address import ForwardPath
 from outgate.mail.fingerprint import Fingerprint
@@ -16,29 +15,51 @@ from outgate.smtp.events import ContentReceived
 from outgate.spool.interface import LargeContent, SpoolError
 
 
-@dataclass(slots=True)
 class Transaction:
     """One message on its way in. RFC 5321 §3.3."""
 
-    queue_id: QueueId
-    sender: SenderStanding
-    smtputf8: bool
-    forward_paths: list[ForwardPath] = field(default_factory=list)
-    candidates: Set[str] | None = None
-    reason: Reason = Reason.DOMAIN_OWN
-    pieces: list[bytes] = field(default_factory=list)
-    size_octets: int = 0
-    is_ascii: bool = True
-    has_hidden_dot: bool = False  # a NUL before a dot: who drops NULs would see a line with a dot alone
-    head: bytes = b""
-    is_head_complete: bool = False
-    held_octets: int = 0  # as the room counts them
-    large: LargeContent | None = None
-    failure: SpoolError | None = None  # the spool could not take the content: it is read to its end and refused
-    reported: int = 0  # events of refusal so far
-    refused: dict[Reason, tuple[str, list[str]]] | None = None  # by reason: the reply, and whom it was given for
-    fingerprint: Fingerprint | None = None  # of large content, so far
-    gathering: Gathering | None = None  # of large content that has to be proven or has a signature
+    __slots__ = (
+        "candidates",
+        "failure",
+        "fingerprint",
+        "forward_paths",
+        "gathering",
+        "has_hidden_dot",
+        "head",
+        "held_octets",
+        "is_ascii",
+        "is_head_complete",
+        "large",
+        "pieces",
+        "queue_id",
+        "reason",
+        "refused",
+        "reported",
+        "sender",
+        "size_octets",
+        "smtputf8",
+    )
+
+    def __init__(self, queue_id: QueueId, sender: SenderStanding, *, smtputf8: bool) -> None:
+        self.queue_id = queue_id
+        self.sender = sender
+        self.smtputf8 = smtputf8
+        self.forward_paths: list[ForwardPath] = []
+        self.candidates: Set[str] | None = None
+        self.reason = Reason.DOMAIN_OWN
+        self.pieces: list[bytes] = []
+        self.size_octets = 0
+        self.is_ascii = True
+        self.has_hidden_dot = False  # a NUL before a dot: who drops NULs would see a line with a dot alone
+        self.head = b""
+        self.is_head_complete = False
+        self.held_octets = 0  # as the room counts them
+        self.large: LargeContent | None = None
+        self.failure: SpoolError | None = None  # the spool could not take it: it is read to its end and refused
+        self.reported = 0  # events of refusal so far
+        self.refused: dict[Reason, tuple[str, list[str]]] | None = None  # by reason: the reply, and to whom
+        self.fingerprint: Fingerprint | None = None  # of large content, so far
+        self.gathering: Gathering | None = None  # of large content that has to be proven or has a signature
 
     def add_to_head(self, octets: bytes) -> bool:
         """Keep what `read_header` wants of content that streams past: up to the empty line, and one octet too many.
@@ -68,20 +89,24 @@ class Transaction:
         return any(path.is_utf8 for path in forward_paths)
 
 
-@dataclass(slots=True)
 class Arrived:
     """A transaction whose content is complete, until it is decided. hot: the content, if it is in memory, else in
     `transaction.large`. needs: bits of `ContentNeeds`. found: what was gathered, if that came at once. scan: its way
     through the scanners, once begun."""
 
-    transaction: Transaction
-    header: HeaderFacts
-    head: bytes
-    hot: bytes | None
-    needs: int
-    is_answering: bool = False
-    found: tuple[Results, tuple[str, ...]] | None = None
-    scan: Scan | None = None
+    __slots__ = ("found", "head", "header", "hot", "is_answering", "needs", "scan", "transaction")
+
+    def __init__(
+        self, transaction: Transaction, header: HeaderFacts, head: bytes, hot: bytes | None, needs: int
+    ) -> None:
+        self.transaction = transaction
+        self.header = header
+        self.head = head
+        self.hot = hot
+        self.needs = needs
+        self.is_answering = False
+        self.found: tuple[Results, tuple[str, ...]] | None = None
+        self.scan: Scan | None = None
 
     @property
     def content(self) -> bytes | LargeContent:

@@ -59,13 +59,15 @@ class ServerSettings:
     idle_commands_max: int = IDLE_COMMANDS_DEFAULT
 
 
-@dataclass(slots=True)
 class _Transaction:
     """From a positive reply to MAIL to the end of the content. RFC 5321 §3.3"""
 
-    smtputf8: bool
-    accepted_recipients: int = 0
-    has_refused_recipients: bool = False
+    __slots__ = ("accepted_recipients", "has_refused_recipients", "smtputf8")
+
+    def __init__(self, *, smtputf8: bool) -> None:
+        self.smtputf8 = smtputf8
+        self.accepted_recipients = 0
+        self.has_refused_recipients = False
 
 
 @dataclass(slots=True)
@@ -149,7 +151,7 @@ class ServerSession(Dialogue):
             case MailReceived():
                 self._outgoing.append(reply.octets)
                 if reply.is_positive:
-                    self._transaction = _Transaction(event.smtputf8)
+                    self._transaction = _Transaction(smtputf8=event.smtputf8)
             case ContentReceived():
                 self._outgoing.append(reply.octets)
                 if reply.is_positive:
