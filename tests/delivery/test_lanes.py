@@ -12,8 +12,8 @@ from outgate.delivery import lanes
 from outgate.delivery.interface import Transaction
 from outgate.delivery.settings import (
     BACKLOG_MAX,
-    TRANSACTIONS_LEARNED_MIN,
-    TRANSACTIONS_LEARNED_SECONDS,
+    LEARNED_SECONDS_EACH,
+    LEARNED_SECONDS_MAX,
     TRANSACTIONS_MAX,
 )
 from outgate.mail.message import Message, Status
@@ -95,16 +95,17 @@ class Impatient:
         return None
 
 
+@pytest.mark.parametrize("most", [1, 2, 20])
 @pytest.mark.parametrize("connections", [1, 4])
-def test_a_lane_learns_how_many_messages_a_connection_may_take(connections: int) -> None:
+def test_a_lane_learns_how_many_messages_a_connection_may_take(connections: int, most: int) -> None:
     async def scenario() -> None:
         world = World(destination_connections=connections)
-        hop = Impatient(world, most=20)
-        await flood(world, 300)
+        hop = Impatient(world, most=most)
+        await flood(world, 40)
         assert not world.stored()
         assert {event.attempt for event in world.events} == {1}
         assert 1 <= hop.in_the_way <= connections
-        await world.pass_seconds(TRANSACTIONS_LEARNED_SECONDS)
+        await world.pass_seconds(LEARNED_SECONDS_MAX)
         hop.most = TRANSACTIONS_MAX
         connects = len(world.hops.connects)
         await flood(world, 300)
@@ -114,14 +115,16 @@ def test_a_lane_learns_how_many_messages_a_connection_may_take(connections: int)
     play(scenario)
 
 
-def test_a_connection_that_ended_early_makes_no_lane_connect_for_each_message() -> None:
+def test_a_next_hop_that_was_started_again_is_soon_sent_as_many_as_before() -> None:
     async def scenario() -> None:
         world = World(destination_connections=1)
-        hop = Impatient(world, most=1)
-        await flood(world, 2)
+        hop = Impatient(world, most=2)
+        await flood(world, 3)
         hop.most = TRANSACTIONS_MAX
-        await flood(world, TRANSACTIONS_LEARNED_MIN)
-        assert len(world.hops.connects) == 3
+        await world.pass_seconds(2 * LEARNED_SECONDS_EACH)
+        await flood(world, 300)
+        assert not world.stored()
+        assert len(world.hops.connects) <= 4
 
     play(scenario)
 
@@ -130,12 +133,12 @@ def test_other_idle_connections_that_have_had_as_many_are_closed_before_a_messag
     async def scenario() -> None:
         world = World(destination_connections=2)
         world.hops.answer = silent
-        for _ in range(TRANSACTIONS_LEARNED_MIN):
+        for _ in range(10):
             await flood(world, 2)
             for connection in tuple(world.hops.connections):
                 connection.reply(world.hops.sent[-1][1], OK)
             await world.settle()
-        hop = Impatient(world, most=TRANSACTIONS_LEARNED_MIN)
+        hop = Impatient(world, most=10)
         await flood(world, 1)
         assert not world.stored()
         assert hop.in_the_way == 1

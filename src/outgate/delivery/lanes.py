@@ -29,9 +29,9 @@ from outgate.delivery.settings import (
     FAILED_AT_ONCE,
     KEPT_FOR_PROVEN,
     LANES_KEPT,
+    LEARNED_SECONDS_EACH,
+    LEARNED_SECONDS_MAX,
     STRANGE_CONNECTIONS_FIRST,
-    TRANSACTIONS_LEARNED_MIN,
-    TRANSACTIONS_LEARNED_SECONDS,
     TRANSACTIONS_MAX,
     DeliverySettings,
 )
@@ -201,9 +201,10 @@ class Lanes:
     def _learn(self, lane: Lane, transactions: int) -> None:
         """The next hop has ended a connection after so many."""
         if 0 < transactions < lane.transactions_max:
-            lane.transactions_max = most = max(transactions, TRANSACTIONS_LEARNED_MIN)
-            lane.learned_until = self._clock.monotonic() + TRANSACTIONS_LEARNED_SECONDS
-            for connection in [each for each in lane.idle if each.transactions >= most]:
+            lane.transactions_max = transactions
+            seconds = min(LEARNED_SECONDS_EACH * transactions, LEARNED_SECONDS_MAX)
+            lane.learned_until = self._clock.monotonic() + seconds
+            for connection in [each for each in lane.idle if each.transactions >= transactions]:
                 connection.close()
 
     def _retire(self, lane: Lane, connection: HopConnection) -> None:
