@@ -210,7 +210,7 @@ class Lanes:
     def _retire(self, lane: Lane, connection: HopConnection) -> None:
         """It has taken as many as a connection should."""
         connection.close()
-        if lane.transactions_max < TRANSACTIONS_MAX and self._clock.monotonic() >= lane.learned_until:
+        if self._clock.monotonic() >= lane.learned_until:
             lane.transactions_max = TRANSACTIONS_MAX
 
     def stop(self) -> None:

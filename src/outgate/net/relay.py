@@ -32,8 +32,8 @@ class RelaySettings:
 
     own_addresses: address and port of our listeners, `0.0.0.0` and `::` for all; never a next hop, or mail would go
     round for ever. ca_file: PEM of trusted authorities, empty for the system's. connect_seconds: for one TCP
-    connection. idle_seconds: how long an unused connection is kept.
-    reply_seconds: the longest wait for a reply; RFC 5321 §4.5.3.2 has shorter ones for most.
+    connection. idle_seconds: how long an unused connection is kept. reply_seconds: the longest wait for a reply; RFC
+    5321 §4.5.3.2 has shorter ones for most.
     """
 
     host_name: str
