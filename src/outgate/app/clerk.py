@@ -6,7 +6,6 @@ the database. Mail does not pass here: when the clerk or the database is away, t
 
 import asyncio
 import contextlib
-import gc
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,14 +13,13 @@ from typing import Final
 
 import uvloop
 
-from outgate.app.child import on_end, read_orders
+from outgate.app.child import on_end, read_orders, spare_collections
 from outgate.app.configuration import HELD_SUFFIX, Configuration
 from outgate.app.log import LogFile
 from outgate.contract.wire import Answer, Failed, Measured, Question, Statistics
 from outgate.net.control import ControlServer
 from outgate.portal.start import start_django
 
-GARBAGE_THRESHOLDS: Final = (50_000, 50, 100)  # objects, and young collections; with Python's, each batch has several
 NICENESS: Final = 5  # mail comes first: events may be late, and what people see of them too
 
 
@@ -69,10 +67,7 @@ def main() -> None:
         allow_private=configuration.allow_private_sources,
         secret_key_file=configuration.portal.secret_key_file,
     )
-    # Events and rows make no reference cycles; what start-up made is here to stay.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*GARBAGE_THRESHOLDS)
+    spare_collections()
     os.nice(NICENESS)  # not sooner: on a busy machine the start alone would take half a minute
     try:
         uvloop.run(_serve(configuration, log))

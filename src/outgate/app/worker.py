@@ -24,7 +24,7 @@ from msgspec import structs
 from outgate import compiled
 from outgate.app import policy_copy
 from outgate.app.adoption import Adopter
-from outgate.app.child import Orders, on_end, read_orders
+from outgate.app.child import Orders, on_end, read_orders, spare_collections
 from outgate.app.configuration import Configuration
 from outgate.app.descriptors import fit, raise_limit
 from outgate.app.engines import Engines, fitting, make_gates
@@ -593,10 +593,7 @@ def main() -> None:
     orders = read_orders()
     configuration = orders.configuration
     log = LogFile(configuration.log_path, f"worker-{orders.number}", rotation=configuration.log_rotation)
-    # Messages make no reference cycles; what start-up made is here to stay. Young collections only find garbage rarely.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 50, 100)
+    spare_collections()
     try:
         uvloop.run(_serve(orders, log))
     finally:
