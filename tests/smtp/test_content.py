@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outgate.smtp.content import CONTENT_PIECE_MAX, PIECES_MAX, ChunkedContent, DataContent, StrayLineEnding
+from outgate.smtp.content import CONTENT_PIECE_MAX, PIECES_MAX, ChunkedContent, DataContent
 
 NASTY = st.lists(
     st.sampled_from([b"\r\n", b"\r", b"\n", b".", b"a", b"\0", b"\xff", b"\r\n.", b"\r\n.\r", b"\r\n..\r\n", b"line"]),
@@ -165,23 +165,6 @@ def test_tiny_reads_are_joined() -> None:
         assert len(content._pieces) <= PIECES_MAX + 1
     assert content.take() == b"x" * CONTENT_PIECE_MAX
     assert content.collected_octets == 0
-
-
-@settings(deadline=None, max_examples=300)
-@given(NASTY, CUTS)
-def test_stray_line_endings_are_found_across_any_cut(octets: bytes, cuts: list[int]) -> None:
-    stray = StrayLineEnding()
-    for piece in cut(octets, cuts):
-        stray.look(piece, is_last=False)
-    assert stray.look(b"", is_last=True) == has_stray(octets)
-    assert StrayLineEnding().look(octets, is_last=True) == has_stray(octets)
-
-
-@pytest.mark.parametrize("octet", range(256))
-def test_no_other_octet_is_a_line_ending(octet: int) -> None:
-    """Neither vertical tab nor NEL nor anything else that Unicode calls a line break."""
-    octets = b"a\r\n" + bytes([octet]) + b"b\r\n"
-    assert StrayLineEnding().look(octets, is_last=True) == (octet in b"\r\n")
 
 
 @settings(deadline=None, max_examples=200)

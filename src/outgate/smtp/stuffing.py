@@ -3,16 +3,12 @@
 Works on whole chunks, never line by line. Only content whose every line ends with CR LF goes this way.
 """
 
-import re
-from typing import Final
-
-# A compiled pattern that begins with a literal scans at twice the speed of `bytes.find`.
-_DOT_AT_LINE_START: Final = re.compile(rb"\r\n\.")
+from outgate.smtp.scans import find_dot
 
 
 def stuff(content: bytes) -> bytes:
     """`content`, which begins a line, with its dots doubled; the same object if there is none to double."""
-    if _DOT_AT_LINE_START.search(content) is not None:
+    if find_dot(content, 0) >= 0:
         content = content.replace(b"\r\n.", b"\r\n..")
     if content[:1] == b".":
         content = b"." + content
@@ -33,7 +29,7 @@ class DotStuffer:
         tail = self._tail
         self._tail = (tail + octets[-2:])[-2:]
         stuffed = octets
-        if _DOT_AT_LINE_START.search(octets) is not None:
+        if find_dot(octets, 0) >= 0:
             stuffed = octets.replace(b"\r\n.", b"\r\n..")
         if tail == b"\r\n" and octets[:1] == b".":
             return b"." + stuffed
