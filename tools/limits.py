@@ -26,7 +26,8 @@ NO_LIMITS: Final = frozenset(
     {
         *("contract.policy.FORMAT", "spool.records.FORMAT_VERSION", "spool.records.TAG_OCTETS"),
         *("spool.records.RECORD_HEADER_OCTETS", "spool.records.FIRST_RECORD", "spool.records.ALIGNMENT"),
-        *("spool.records.BLOCK", "spool.tries.SLOT_OCTETS", "spool.tries.ID_OCTETS"),
+        *("spool.records.BLOCK", "spool.records.LARGE_FLAG", "spool.event_frames.TAG_OCTETS"),
+        *("spool.event_frames.FRAME_OCTETS", "spool.tries.SLOT_OCTETS", "spool.tries.ID_OCTETS"),
         *("spool.segments.recovery.SEQUENCE_STEP", "app.configuration.SEGMENT_STEP"),
         "dkim.signature.BODY_HASH_OCTETS",
         *("app.archive.FORMAT", "app.archive.FILE_MODE"),

@@ -78,6 +78,8 @@ MODULES: Final = (
     "outgate.smtp.replies",
     "outgate.smtp.server",
     "outgate.smtp.stuffing",
+    "outgate.spool.event_frames",
+    "outgate.spool.framing",
     "outgate.spool.segments.committer",
     "outgate.spool.segments.log",
     "outgate.spool.segments.loop_writer",

@@ -12,6 +12,15 @@ from tests.support.spool import SPOOL, message, progress, recover
 from outgate.mail.message import QueueId
 from outgate.spool.directory import SpoolDirectory
 from outgate.spool.event_log import EventCursor, EventWriter, read_events
+from outgate.spool.framing import (
+    done_body,
+    frame,
+    large_message_body,
+    message_head,
+    progress_body,
+    segment_header,
+    void_body,
+)
 from outgate.spool.records import (
     ALIGNMENT,
     BLOCK,
@@ -24,19 +33,12 @@ from outgate.spool.records import (
     LargeReference,
     Record,
     decode_message,
-    done_body,
-    frame,
-    large_message_body,
-    message_head,
-    progress_body,
     read_segment_header,
     scan,
-    segment_header,
     split_done,
     split_mark,
     split_message,
     split_void,
-    void_body,
 )
 
 GENERATION = Generation(7, bytes.fromhex("9f86d081884c7d65"))

@@ -70,7 +70,7 @@ def test_no_other_octet_is_a_line_ending(forms: Forms, octet: int) -> None:
 @pytest.mark.skipif(not IS_COMPILED, reason="the scans are not compiled here")
 def test_compiled_scans_refuse_what_is_no_octets_and_place(arguments: tuple[object, ...]) -> None:
     with pytest.raises(TypeError):
-        scans.find_dot(*arguments)  # type: ignore[call-arg,arg-type]
+        scans.find_dot(*arguments)  # type: ignore[arg-type]
 
 
 @settings(deadline=None, max_examples=300)

@@ -13,6 +13,16 @@ from tests.support.spool import message, progress
 
 from outgate.mail.address import ForwardPath, ReversePath
 from outgate.mail.message import Message, fresh_progress
+from outgate.spool.framing import (
+    done_body,
+    frame,
+    large_message_body,
+    message_head,
+    progress_body,
+    record_octets,
+    segment_header,
+    void_body,
+)
 from outgate.spool.records import (
     ALIGNMENT,
     BLOCK,
@@ -23,21 +33,13 @@ from outgate.spool.records import (
     Kind,
     LargeReference,
     Record,
-    done_body,
-    frame,
-    large_message_body,
-    message_head,
-    progress_body,
     read_segment_header,
     record_in,
-    record_octets,
     scan,
-    segment_header,
     split_done,
     split_mark,
     split_message,
     split_void,
-    void_body,
 )
 
 NEW = Generation(7, b"\x01newtag\xff")

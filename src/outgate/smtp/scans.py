@@ -8,6 +8,8 @@ import io
 import re
 from typing import Final
 
+__all__ = ["StrayLineEnding", "find_dot", "find_dot_in_python", "has_stray", "has_stray_in_python"]
+
 # A compiled pattern that begins with a literal scans at twice the speed of `bytes.find`.
 _DOT_AT_LINE_START: Final = re.compile(rb"\r\n\.")
 

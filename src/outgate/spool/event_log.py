@@ -21,22 +21,18 @@ What must hold:
 import contextlib
 import re
 import secrets
-import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 from zlib import crc32
 
+from outgate.spool.event_frames import FRAME_OCTETS, TAG_OCTETS, frames, read_frames
 from outgate.spool.files import Batch, Files, Point, read_all, write_all
 
 FILE_OCTETS: Final = 16 * 1024 * 1024  # a file that has reached this is followed by the next
 QUOTA_OCTETS: Final = 1024 * 1024 * 1024  # of all files; above it the oldest is dropped and counted
 UNWRITTEN_MAX: Final = 16 * 1024 * 1024  # octets of events in memory while the disk is full; then the oldest go
 
-_TAG_OCTETS: Final = 8
-_FRAME: Final = struct.Struct("<II")  # CRC-32, length
-_LENGTH: Final = struct.Struct("<I")
-_FRAME_OCTETS: Final = _TAG_OCTETS + _FRAME.size
 _NAME: Final = re.compile(r"([0-9]{16})-([0-9a-f]{16})\.events").fullmatch
 _REAL: Final = Files()
 
@@ -125,13 +121,7 @@ class EventWriter:
     def batch(self) -> Batch:
         """Everything that was added, for the caller to write and flush; `flushed` or `flush_failed` must follow, and
         nothing be added in between. Only while `is_open`. Again at the same place, if it failed half-way."""
-        buffers = []
-        for event in self._unwritten:
-            length = _LENGTH.pack(len(event))
-            checksum = crc32(event, crc32(length, self._seed))
-            buffers.append(self._tag + _LENGTH.pack(checksum) + length)
-            buffers.append(event)
-        return Batch(self._descriptor, buffers, self._end)
+        return Batch(self._descriptor, frames(self._unwritten, self._tag, self._seed), self._end)
 
     def flushed(self, batch: Batch) -> None:
         self._end += sum(map(len, batch.buffers))
@@ -162,7 +152,7 @@ class EventWriter:
     def _next_file(self) -> None:
         self._leave_file()
         self._keep_quota()
-        tag = secrets.token_bytes(_TAG_OCTETS)
+        tag = secrets.token_bytes(TAG_OCTETS)
         number = self._number + 1
         path = self._directory / f"{number:016}-{tag.hex()}.events"
         descriptor = self._files.open(path, create=True)
@@ -249,7 +239,7 @@ class _Reading:
     def read(self, files: Files, descriptor: int, offset: int, room: int) -> tuple[list[bytes], int]:
         """Events from `offset` on, and the offset behind them."""
         rest = max(files.size(descriptor) - offset, 0)  # after a power failure a file may be shorter than it was
-        window = min(rest, room + _FRAME_OCTETS)
+        window = min(rest, room + FRAME_OCTETS)
         octets = read_all(files, descriptor, window, offset)
         events, used = self._parse(octets, room, may_skip=window == rest and self._is_complete)
         if not events and window < rest:  # one long event, or damage: look at all that is there
@@ -258,39 +248,10 @@ class _Reading:
         return events, offset + used
 
     def _parse(self, octets: bytes, room: int, *, may_skip: bool) -> tuple[list[bytes], int]:
-        events: list[bytes] = []
-        position = 0
-        while position < len(octets) and room > 0:
-            event = self._event_at(octets, position)
-            if event is not None:
-                events.append(event)
-                position += _FRAME_OCTETS + len(event)
-                room -= len(event)
-                continue
-            if not may_skip:
-                break
-            position = self._next_frame(octets, position + 1)
-            if position == -1:
-                return events, len(octets)  # a torn tail: never confirmed, nothing lost
+        events, used, lost = read_frames(octets, self._tag, self._seed, room, may_skip=may_skip)
+        for _ in range(lost):
             self._report_damage()
-        return events, position
-
-    def _event_at(self, octets: bytes, position: int) -> bytes | None:
-        start = position + _FRAME_OCTETS
-        if start > len(octets) or not octets.startswith(self._tag, position):
-            return None
-        checksum, length = _FRAME.unpack_from(octets, position + _TAG_OCTETS)
-        event = octets[start : start + length]
-        if len(event) != length or crc32(event, crc32(_LENGTH.pack(length), self._seed)) != checksum:
-            return None
-        return event
-
-    def _next_frame(self, octets: bytes, position: int) -> int:
-        while (position := octets.find(self._tag, position)) != -1:
-            if self._event_at(octets, position) is not None:
-                return position
-            position += 1
-        return -1
+        return events, used
 
 
 @contextlib.contextmanager

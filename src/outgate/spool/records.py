@@ -1,4 +1,5 @@
-"""The spool's format on disk: segments, and the records in them. Pure; knows octets, no files.
+"""The spool's format on disk: segments, and the records in them, as they are read; `framing` writes them. Pure; knows
+octets, no files.
 
 A segment is a file of fixed size. Its first block holds the *segment header*; records follow from the second block on,
 each aligned to `ALIGNMENT`. What is written with one flush begins at a `BLOCK`, so that no later write ever touches a
@@ -27,7 +28,7 @@ not trust it, because it may be the one of the generation before.
 """
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
@@ -48,16 +49,15 @@ TAG_OCTETS: Final = 8
 RECORD_HEADER_OCTETS: Final = 32
 FIRST_RECORD: Final = BLOCK  # offset in a segment
 
-_SEGMENT_MAGIC: Final = b"OUTGATE\x16"
-_SEGMENT_HEADER: Final = struct.Struct("<8sIQ8s")
-_CRC: Final = struct.Struct("<I")
-_FIELDS: Final = struct.Struct("<IQB7x")  # body length, sequence, kind
-_MESSAGE_FIELDS: Final = struct.Struct("<HHII")  # octets of queue id; flags; octets of message; of progress
-_MARK_FIELDS: Final = struct.Struct("<H")  # octets of queue id
-_VOID_FIELDS: Final = struct.Struct("<QQ")
-_PADDING: Final = tuple(bytes(octets) for octets in range(ALIGNMENT))
+SEGMENT_MAGIC: Final = b"OUTGATE\x16"
+SEGMENT_HEADER: Final = struct.Struct("<8sIQ8s")
+CRC: Final = struct.Struct("<I")
+FIELDS: Final = struct.Struct("<IQB7x")  # body length, sequence, kind
+MESSAGE_FIELDS: Final = struct.Struct("<HHII")  # octets of queue id; flags; octets of message; of progress
+MARK_FIELDS: Final = struct.Struct("<H")  # octets of queue id
+VOID_FIELDS: Final = struct.Struct("<QQ")
 
-_LARGE_FLAG: Final = 1
+LARGE_FLAG: Final = 1
 
 
 class Kind(IntEnum):
@@ -125,73 +125,17 @@ _progress_decoder: Final = msgspec.msgpack.Decoder(Progress)
 _reference_decoder: Final = msgspec.msgpack.Decoder(LargeReference)
 
 
-# Writing
-
-
-def segment_header(generation: Generation) -> bytes:
-    fields = _SEGMENT_HEADER.pack(_SEGMENT_MAGIC, SEGMENT_VERSION, generation.number, generation.tag)
-    return (fields + _CRC.pack(crc32(fields))).ljust(ALIGNMENT, b"\0")
+# Reading
 
 
 def read_segment_header(octets: bytes) -> Generation | None:
     """What the header says; for people and tools, see above. None if it is no header of this version."""
-    fields = octets[: _SEGMENT_HEADER.size]
-    if len(octets) < _SEGMENT_HEADER.size + _CRC.size or not fields.startswith(_SEGMENT_MAGIC):
+    fields = octets[: SEGMENT_HEADER.size]
+    if len(octets) < SEGMENT_HEADER.size + CRC.size or not fields.startswith(SEGMENT_MAGIC):
         return None
-    (checksum,) = _CRC.unpack_from(octets, _SEGMENT_HEADER.size)
-    _, version, number, tag = _SEGMENT_HEADER.unpack(fields)
+    (checksum,) = CRC.unpack_from(octets, SEGMENT_HEADER.size)
+    _, version, number, tag = SEGMENT_HEADER.unpack(fields)
     return Generation(number, tag) if checksum == crc32(fields) and version == SEGMENT_VERSION else None
-
-
-def record_octets(body_octets: int) -> int:
-    """What a record takes in a segment, up to the next one."""
-    return (RECORD_HEADER_OCTETS + body_octets + ALIGNMENT - 1) & -ALIGNMENT
-
-
-def frame(tag: bytes, seed: int, kind: Kind, sequence: int, head: bytes, content: bytes = b"") -> tuple[bytes, bytes]:
-    """A record whose body is `head` and `content`: what goes before the content, and the padding that goes behind it.
-
-    seed: the generation's, given beside the tag because this runs for every message.
-    """
-    length = len(head) + len(content)
-    fields = _FIELDS.pack(length, sequence, kind) + head
-    checksum = crc32(content, crc32(fields, seed))
-    return tag + _CRC.pack(checksum) + fields, _PADDING[-(RECORD_HEADER_OCTETS + length) & (ALIGNMENT - 1)]
-
-
-def message_head(message: Message) -> bytes:
-    """The body of a MESSAGE with fresh progress, up to the content."""
-    queue_id = message.queue_id.encode()
-    octets = _encode(message)
-    return _MESSAGE_FIELDS.pack(len(queue_id), 0, len(octets), 0) + queue_id + octets
-
-
-def large_message_body(message: Message, reference: LargeReference) -> bytes:
-    """The body of a MESSAGE whose content has a file of its own."""
-    queue_id = message.queue_id.encode()
-    octets = _encode(message)
-    return _MESSAGE_FIELDS.pack(len(queue_id), _LARGE_FLAG, len(octets), 0) + queue_id + octets + _encode(reference)
-
-
-def progress_body(queue_id: QueueId, progress: Progress) -> bytes:
-    octets = queue_id.encode()
-    return _MARK_FIELDS.pack(len(octets)) + octets + _encode(progress)
-
-
-def done_body(queue_ids: Iterable[QueueId]) -> bytes:
-    """Many in one record, because there is one for each message."""
-    parts = []
-    for queue_id in queue_ids:
-        octets = queue_id.encode()
-        parts.append(_MARK_FIELDS.pack(len(octets)) + octets)
-    return b"".join(parts)
-
-
-def void_body(first_sequence: int, last_sequence: int) -> bytes:
-    return _VOID_FIELDS.pack(first_sequence, last_sequence)
-
-
-# Reading
 
 
 def scan(generation: Generation, segment: bytes, after_sequence: int = 0) -> Iterator[Record | Damage]:
@@ -218,7 +162,8 @@ def scan(generation: Generation, segment: bytes, after_sequence: int = 0) -> Ite
             yield Damage(lost, position - lost, at_end=False)
         yield record
         sequence, is_first, suspect = record.sequence, False, -1
-        expected = record.offset + record_octets(record.length - RECORD_HEADER_OCTETS)
+        expected = record.offset + record.length
+        expected += -expected % ALIGNMENT
         position = segment.find(tag, expected)
     if suspect == -1:
         suspect = _resembling(segment, expected, tag)
@@ -238,12 +183,12 @@ def _record_at(view: memoryview, offset: int, seed: int) -> Record | None:
     body_at = offset + RECORD_HEADER_OCTETS
     if body_at > len(view):
         return None
-    body_octets, sequence, kind = _FIELDS.unpack_from(view, offset + TAG_OCTETS + _CRC.size)
+    body_octets, sequence, kind = FIELDS.unpack_from(view, offset + TAG_OCTETS + CRC.size)
     end = body_at + body_octets
     if end > len(view):
         return None
-    (checksum,) = _CRC.unpack_from(view, offset + TAG_OCTETS)
-    if crc32(view[offset + TAG_OCTETS + _CRC.size : end], seed) != checksum:
+    (checksum,) = CRC.unpack_from(view, offset + TAG_OCTETS)
+    if crc32(view[offset + TAG_OCTETS + CRC.size : end], seed) != checksum:
         return None
     return Record(kind, sequence, offset, end - offset, view[body_at:end])
 
@@ -251,7 +196,7 @@ def _record_at(view: memoryview, offset: int, seed: int) -> Record | None:
 def _claimed_octets(view: memoryview, offset: int) -> int:
     if offset + RECORD_HEADER_OCTETS > len(view):
         return len(view) - offset
-    return RECORD_HEADER_OCTETS + int(_FIELDS.unpack_from(view, offset + TAG_OCTETS + _CRC.size)[0])
+    return RECORD_HEADER_OCTETS + int(FIELDS.unpack_from(view, offset + TAG_OCTETS + CRC.size)[0])
 
 
 def _resembling(segment: bytes, end: int, tag: bytes) -> int:
@@ -295,16 +240,16 @@ class MessageBody:
         """The body of a COPY up to the content, with `progress` in place of the old; None is fresh."""
         queue_id = self.queue_id.encode()
         octets = b"" if progress is None else _encode(progress)
-        fields = _MESSAGE_FIELDS.pack(len(queue_id), self.is_large * _LARGE_FLAG, len(self.message), len(octets))
+        fields = MESSAGE_FIELDS.pack(len(queue_id), self.is_large * LARGE_FLAG, len(self.message), len(octets))
         return b"".join((fields, queue_id, self.message, octets))
 
 
 def split_message(body: memoryview) -> MessageBody:
     """Raises: BadRecord."""
     try:
-        id_octets, flags, message_octets, progress_octets = _MESSAGE_FIELDS.unpack_from(body)
-        message_at = _MESSAGE_FIELDS.size + id_octets
-        queue_id = str(body[_MESSAGE_FIELDS.size : message_at], "utf-8")
+        id_octets, flags, message_octets, progress_octets = MESSAGE_FIELDS.unpack_from(body)
+        message_at = MESSAGE_FIELDS.size + id_octets
+        queue_id = str(body[MESSAGE_FIELDS.size : message_at], "utf-8")
     except (struct.error, UnicodeDecodeError) as error:
         raise BadRecord(str(error)) from error
     progress_at = message_at + message_octets
@@ -313,7 +258,7 @@ def split_message(body: memoryview) -> MessageBody:
         raise BadRecord("a message record is shorter than its parts")
     return MessageBody(
         queue_id,
-        bool(flags & _LARGE_FLAG),
+        bool(flags & LARGE_FLAG),
         body[message_at:progress_at],
         body[progress_at:content_at],
         body[content_at:],
@@ -351,9 +296,9 @@ def split_done(body: memoryview) -> list[QueueId]:
 def split_mark(body: memoryview) -> tuple[QueueId, memoryview]:
     """The queue id of a PROGRESS or DONE, and what follows it. Raises: BadRecord."""
     try:
-        (id_octets,) = _MARK_FIELDS.unpack_from(body)
-        end = _MARK_FIELDS.size + id_octets
-        queue_id = str(body[_MARK_FIELDS.size : end], "utf-8")
+        (id_octets,) = MARK_FIELDS.unpack_from(body)
+        end = MARK_FIELDS.size + id_octets
+        queue_id = str(body[MARK_FIELDS.size : end], "utf-8")
     except (struct.error, UnicodeDecodeError) as error:
         raise BadRecord(str(error)) from error
     if end > len(body):
@@ -364,7 +309,7 @@ def split_mark(body: memoryview) -> tuple[QueueId, memoryview]:
 def split_void(body: memoryview) -> tuple[int, int]:
     """First and last sequence. Raises: BadRecord."""
     try:
-        first, last = _VOID_FIELDS.unpack(body)
+        first, last = VOID_FIELDS.unpack(body)
     except struct.error as error:
         raise BadRecord(str(error)) from error
     return first, last

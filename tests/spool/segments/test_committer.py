@@ -9,8 +9,9 @@ from tests.support.disk import FailingCalls, SimulatedDisk
 from tests.support.spool import SPOOL, message, progress
 
 from outgate.spool.event_log import EventWriter
+from outgate.spool.framing import message_head
 from outgate.spool.interface import Done, SpoolError, SpoolFailed, SpoolFull
-from outgate.spool.records import BLOCK, RECORD_HEADER_OCTETS, LargeReference, message_head
+from outgate.spool.records import BLOCK, RECORD_HEADER_OCTETS, LargeReference
 from outgate.spool.segments.committer import EVENTS_AT_ONCE, Committer
 from outgate.spool.segments.intake import Accept, Finish, LargeReady, Operation, Update
 from outgate.spool.segments.log import Log

@@ -8,7 +8,8 @@ import pytest
 from tests.support.disk import FailingCalls, SimulatedDisk
 from tests.support.spool import SPOOL, message
 
-from outgate.spool.records import BLOCK, Kind, Record, message_head, scan, split_void
+from outgate.spool.framing import message_head
+from outgate.spool.records import BLOCK, Kind, Record, scan, split_void
 from outgate.spool.segments.log import Log, NoRoom
 from outgate.spool.segments.segment import Entry, Location
 from outgate.spool.segments.settings import SegmentSettings

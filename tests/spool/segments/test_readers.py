@@ -10,8 +10,9 @@ import pytest
 from tests.support.disk import SimulatedDisk
 from tests.support.spool import message
 
+from outgate.spool.framing import frame, message_head
 from outgate.spool.interface import ContentReader, SpoolError
-from outgate.spool.records import CHECKSUM_OCTETS, Generation, Kind, LargeReference, frame, message_head
+from outgate.spool.records import CHECKSUM_OCTETS, Generation, Kind, LargeReference
 from outgate.spool.segments.readers import InlineReader, LargeReader
 from outgate.spool.segments.segment import Location, Segment
 

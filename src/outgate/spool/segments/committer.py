@@ -25,7 +25,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from outgate.spool import records
+from outgate.spool import framing
 from outgate.spool.event_log import EventWriter
 from outgate.spool.files import Batch, Point, is_full
 from outgate.spool.interface import Done, SpoolError, SpoolFailed, SpoolFull
@@ -355,14 +355,14 @@ class Committer:
         try:
             for mark in updates:
                 try:
-                    self._log.append(Kind.PROGRESS, records.progress_body(mark.entry.queue_id, mark.progress))
+                    self._log.append(Kind.PROGRESS, framing.progress_body(mark.entry.queue_id, mark.progress))
                     appended.append(mark)
                 except ValueError as error:
                     self._answer_updates([mark], SpoolError(f"a progress cannot be encoded: {error}"))
                 tried += 1
             while finished:
                 part = finished[:DONE_IDS]
-                self._log.append(Kind.DONE, records.done_body([mark.entry.queue_id for mark in part]))
+                self._log.append(Kind.DONE, framing.done_body([mark.entry.queue_id for mark in part]))
                 appended += part
                 del finished[:DONE_IDS]
         except NoRoom:
@@ -549,6 +549,6 @@ def _append_message(log: Log, accept: Accept) -> Location:
     """Raises: NoRoom, OSError; ValueError for text that has no encoding, which must not stop other messages."""
     reference = accept.entry.reference
     if reference is not None:
-        return log.append(Kind.MESSAGE, records.large_message_body(accept.message, reference))
+        return log.append(Kind.MESSAGE, framing.large_message_body(accept.message, reference))
     assert accept.content is not None
-    return log.append(Kind.MESSAGE, records.message_head(accept.message), accept.content)
+    return log.append(Kind.MESSAGE, framing.message_head(accept.message), accept.content)

@@ -20,9 +20,9 @@ Invariants, on which recovery rests:
 from collections import deque
 from collections.abc import Iterable
 
-from outgate.spool import records
 from outgate.spool.files import Batch, Files, Point, is_full, read_all, write_all
-from outgate.spool.records import BLOCK, FIRST_RECORD, Kind, frame
+from outgate.spool.framing import frame, record_octets, void_body
+from outgate.spool.records import BLOCK, FIRST_RECORD, Kind
 from outgate.spool.segments.segment import Entry, Location, Segment
 from outgate.spool.segments.settings import SegmentSettings
 from outgate.spool.segments.spares import Spares
@@ -69,7 +69,7 @@ class Log:
 
     def append(self, kind: Kind, head: bytes, content: bytes = b"") -> Location:
         """Raises: NoRoom; OSError, after which `abandon` or nothing may be called."""
-        octets = records.record_octets(len(head) + len(content))
+        octets = record_octets(len(head) + len(content))
         segment = self._segment
         if segment is None or self._end + octets > segment.size_octets:
             if self.is_confined:
@@ -148,8 +148,8 @@ class Log:
     def _next_segment(self, octets: int) -> Segment:
         """Close the segment and open one where `octets` fit. Raises: NoRoom, OSError."""
         self.write()
-        void = [records.void_body(first, last) for first, last in self._void]
-        voids_octets = sum(records.record_octets(len(body)) for body in void)
+        void = [void_body(first, last) for first, last in self._void]
+        voids_octets = sum(record_octets(len(body)) for body in void)
         try:
             segment = self._spares.take(self._next_number, FIRST_RECORD + voids_octets + octets)
         except OSError as error:

@@ -23,6 +23,7 @@ from msgspec import Struct, structs
 from outgate.mail.message import Message, Progress, QueueId
 from outgate.spool.directory import SpoolDirectory
 from outgate.spool.files import Files, is_full, read_all
+from outgate.spool.framing import record_octets
 from outgate.spool.records import (
     BLOCK,
     RECORD_HEADER_OCTETS,
@@ -33,7 +34,6 @@ from outgate.spool.records import (
     Record,
     decode_message,
     decode_progress,
-    record_octets,
     scan,
     split_done,
     split_mark,

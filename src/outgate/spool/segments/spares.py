@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Final
 
 from outgate.spool.files import Files, Point, is_full, write_all
-from outgate.spool.records import BLOCK, TAG_OCTETS, Generation, segment_header
+from outgate.spool.framing import segment_header
+from outgate.spool.records import BLOCK, TAG_OCTETS, Generation
 from outgate.spool.segments.segment import Segment, segment_name
 
 FILL_OCTETS: Final = 4 * 1024 * 1024  # of zeros with one flush: short enough to let commits pass in between
