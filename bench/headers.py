@@ -15,11 +15,12 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from outgate.mail.fields import has_signature
 from outgate.policy.evidence import read_evidence
 from outgate.policy.from_field import read_from
 from outgate.policy.header import read_header
 from outgate.reception.interface import Answered, Names, Texts
-from outgate.reception.signatures import Signatures, has_signature
+from outgate.reception.signatures import Signatures
 
 MARK = 1.0  # milliseconds for all steps, of a header of 64 KiB; what takes longer must not run on the loop
 MARK_OCTETS = 64 * 1024

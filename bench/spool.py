@@ -17,7 +17,8 @@ from pathlib import Path
 import uvloop
 
 from outgate.mail.address import ForwardPath, ReversePath
-from outgate.mail.message import Message, queue_id
+from outgate.mail.message import Message
+from outgate.mail.queue_ids import queue_id
 from outgate.spool.interface import SpoolError
 from outgate.spool.segments import SegmentSettings, SegmentSpool
 

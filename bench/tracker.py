@@ -100,7 +100,7 @@ class Mail:
     def message(self, customer: int, at: float) -> Iterator[object]:
         from outgate.contract.events import DeliveryAttempted, MessageAccepted, MessageRefused, RecipientOutcome
         from outgate.mail.evidence import Evidence
-        from outgate.mail.message import queue_id
+        from outgate.mail.queue_ids import queue_id
 
         self.counter += 1
         chance, name = self.random.random(), self.names[customer]

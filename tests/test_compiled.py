@@ -17,6 +17,7 @@ from outgate.smtp.replies import ReplyReader
 WITH_STRUCTS = {
     "outgate.app.record",
     "outgate.policy.header",
+    "outgate.policy.limits",
     "outgate.policy.snapshot",
     "outgate.reception.split",
     "outgate.smtp.replies",

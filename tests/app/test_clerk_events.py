@@ -12,7 +12,7 @@ from tests.support.portal import customer
 from outgate.app import clerk_events
 from outgate.app.clerk_events import Shipped, ship_batch
 from outgate.contract.events import Event, MessageAccepted, SenderLocked, encode_event
-from outgate.mail.message import queue_id
+from outgate.mail.queue_ids import queue_id
 from outgate.portal.limits.selectors import locks_in_force
 from outgate.portal.tracker.models import TrackedMessage
 from outgate.portal.tracker.selectors import shipping_cursor

@@ -16,7 +16,7 @@ from outgate.contract.commands import CommandResult, QueueAction, QueueCommand
 from outgate.contract.events import MessageAccepted, encode_event
 from outgate.contract.policy import CustomerDocument, Deleted, Outbound
 from outgate.contract.wire import Acknowledge, CommandDone, Current, Documents, Ordered
-from outgate.mail.message import queue_id
+from outgate.mail.queue_ids import queue_id
 from outgate.portal.customers.models import Customer
 from outgate.portal.customers.services import delete_customer
 from outgate.portal.feed import services

@@ -3,8 +3,10 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from outgate.app.log import LogFile
+from outgate.app.log import LogFile, rounded
 from outgate.app.log_rotation import Rotation
 
 
@@ -80,3 +82,9 @@ def test_nothing_is_made_before_the_first_line(tmp_path: Path) -> None:
     log.write("started")
     log.close()
     assert (tmp_path / "log" / "outgate.log").exists()
+
+
+@given(st.floats(0, 4e9), st.sampled_from([1_000, 10_000]))
+def test_times_are_rounded_to_what_a_line_shows(seconds: float, steps: int) -> None:
+    assert abs(rounded(seconds, steps) - seconds) <= 0.5 / steps + 1e-6
+    assert rounded(seconds, steps) == round(rounded(seconds, steps), 4)

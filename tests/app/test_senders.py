@@ -19,7 +19,8 @@ from outgate.contract.policy import (
     SenderLimits,
 )
 from outgate.contract.wire import CountsTold, SendersAsk
-from outgate.policy.limits import Charge, Sender
+from outgate.policy.limits import Charge
+from outgate.policy.sender import Sender
 from outgate.policy.snapshot import Snapshot
 
 NOW = 1_795_600_000.0

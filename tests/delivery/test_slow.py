@@ -12,7 +12,8 @@ from outgate.contract.policy import Counted, CustomerDocument, Limit, LimitScope
 from outgate.contract.wire import QueueList
 from outgate.delivery.slow import BEHIND_MAX_SECONDS, sender_of
 from outgate.mail.message import Lane, Message
-from outgate.policy.limits import Limiter, Sender
+from outgate.policy.limits import Limiter
+from outgate.policy.sender import Sender
 from outgate.spool.memory import MemoryDisk
 
 MAILBOX = Limit(LimitScope.MAILBOX, Counted.RECIPIENTS, 100, 2)
@@ -262,6 +263,7 @@ def test_a_deferred_message_that_was_slow_is_retried_by_the_schedule() -> None:
     play(scenario)
 
 
+@pytest.mark.pure
 def test_many_senders_at_one_limit_cost_one_look_each_time_it_has_room() -> None:
     async def scenario() -> None:
         world = Scene(Limit(LimitScope.CUSTOMER, Counted.RECIPIENTS, 100, 10))
@@ -287,6 +289,7 @@ def test_many_senders_at_one_limit_cost_one_look_each_time_it_has_room() -> None
     play(scenario)
 
 
+@pytest.mark.pure
 def test_unknown_recipients_are_told_to_the_limiter() -> None:
     async def scenario() -> None:
         from outgate.mail.reply import Reply
@@ -305,6 +308,7 @@ def test_unknown_recipients_are_told_to_the_limiter() -> None:
     play(scenario)
 
 
+@pytest.mark.pure
 def test_a_fault_over_one_sender_stops_no_other_and_loses_nothing() -> None:
     async def scenario() -> None:
         world = Scene(MAILBOX)

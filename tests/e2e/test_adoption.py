@@ -9,7 +9,7 @@ from tests.support.installation import Installation, customer, free_port
 from tests.support.messages import head
 from tests.support.sink import running_sink
 
-from outgate.mail.message import QUEUE_ID_ALPHABET
+from outgate.mail.queue_ids import QUEUE_ID_ALPHABET
 
 CONTENT = head() + b"\r\nHello\r\n"
 WORKERS = 3

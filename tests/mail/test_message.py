@@ -8,7 +8,6 @@ from msgspec import structs
 
 from outgate.mail.address import NULL_REVERSE_PATH, ForwardPath, ReversePath
 from outgate.mail.message import (
-    QUEUE_ID_ALPHABET,
     ContentNeeds,
     Lane,
     Message,
@@ -17,8 +16,8 @@ from outgate.mail.message import (
     Status,
     first_progress,
     fresh_progress,
-    queue_id,
 )
+from outgate.mail.queue_ids import QUEUE_ID_ALPHABET, queue_id
 
 _times = st.integers(0, 2**41 - 1)
 _workers = st.integers(0, 1023)

@@ -19,7 +19,8 @@ from outgate.contract.wire import (
     Ordered,
     frame,
 )
-from outgate.net.feed import CURRENT_SECONDS, FeedFollower
+from outgate.net.currency import CURRENT_SECONDS, Currency
+from outgate.net.feed import FeedFollower
 
 
 @dataclass
@@ -59,7 +60,11 @@ class Worker:
     now: float = 1000.0
     uses: list[CountsUsed] = field(default_factory=list)
     told: list[CountsTold] = field(default_factory=list)
+    currency: Currency = field(init=False)
     lost: int = 0
+
+    def __post_init__(self) -> None:
+        self.currency = Currency(lambda: self.now)
 
     def apply(self, documents: Documents) -> None:
         self.revision = documents.up_to
@@ -77,7 +82,7 @@ class Worker:
             apply=self.apply,
             carry_out=self.carry_out,
             queued=lambda: 3,
-            monotonic=lambda: self.now,
+            currency=self.currency,
             used=lambda: self.uses.pop() if self.uses else None,
             told=self.told.append,
             lost=self.lose,
@@ -116,17 +121,17 @@ def test_documents_are_applied_and_acknowledged_at_once(tmp_path: Path) -> None:
 
 def test_the_feed_is_current_only_after_a_confirmation_and_not_for_ever(tmp_path: Path) -> None:
     async def scene(clerk: Clerk, worker: Worker, follower: FeedFollower) -> None:
-        assert not follower.is_current
+        assert not worker.currency.holds()
         clerk.say(Current(5))  # we are at 0: something newer exists
         clerk.say(Documents((), 5))
         await clerk.wait_for(lambda heard: Acknowledge(5, 3) in heard)
-        seen = [follower.is_current]
+        seen = [worker.currency.holds()]
         clerk.say(Current(5))
         clerk.say(Documents((), 5))
         await clerk.wait_for(lambda heard: heard.count(Acknowledge(5, 3)) >= 2)
-        seen.append(follower.is_current)
+        seen.append(worker.currency.holds())
         worker.now += CURRENT_SECONDS
-        seen.append(follower.is_current)
+        seen.append(worker.currency.holds())
         assert seen == [False, True, False]
 
     play(tmp_path / "clerk", scene)
@@ -137,10 +142,10 @@ def test_a_worker_that_begins_anew_refuses_nobody_until_all_is_there(tmp_path: P
         clerk.say(Current(0))
         clerk.say(Documents((), 0))
         await clerk.wait_for(lambda heard: Acknowledge(0, 3) in heard)
-        seen = [follower.is_current]
+        seen = [worker.currency.holds()]
         clerk.say(Documents((), 4, is_complete=True))
         await clerk.wait_for(lambda heard: Acknowledge(4, 3) in heard)
-        seen.append(follower.is_current)
+        seen.append(worker.currency.holds())
         assert seen == [True, False]
 
     play(tmp_path / "clerk", scene)

@@ -27,13 +27,13 @@ from outgate.policy.limits import (
     POSTMASTER_SOURCE_LETTERS_MAX,
     Charge,
     Limiter,
-    Sender,
     source_of,
 )
 from outgate.policy.locks import Lock
 from outgate.policy.mailbox import mailbox_of
 from outgate.policy.meters import Meters
 from outgate.policy.reasons import Reason, reply_for
+from outgate.policy.sender import Sender
 
 NOW = 1_795_600_000.0
 MAILBOX = Limit(LimitScope.MAILBOX, Counted.RECIPIENTS, 300, 50)

@@ -13,10 +13,11 @@ from tests.support.dns_server import DnsServer, Zone
 from tests.support.signing import Algorithm, key, sign_by_hand
 
 from outgate.mail.evidence import SIGNATURES_MAX, DkimVerdict, SignatureResult
+from outgate.mail.fields import has_signature
 from outgate.net.resolver import DnsResolver, ResolverSettings
 from outgate.reception import signatures as module
 from outgate.reception.interface import Answered, Names, Texts
-from outgate.reception.signatures import Results, SignatureCheck, Signatures, has_signature
+from outgate.reception.signatures import Results, SignatureCheck, Signatures
 
 ResultT = TypeVar("ResultT")
 

@@ -29,7 +29,7 @@ from outgate.contract.scanning import (  # noqa: E402
 )
 from outgate.mail.evidence import DkimVerdict, SignatureResult  # noqa: E402
 from outgate.mail.findings import AttachmentFact, Category, Finding, ScanReport  # noqa: E402
-from outgate.mail.message import queue_id  # noqa: E402
+from outgate.mail.queue_ids import queue_id  # noqa: E402
 from outgate.portal.accounts.caller import Caller  # noqa: E402
 from outgate.portal.accounts.keys import Scope, create_key  # noqa: E402
 from outgate.portal.accounts.models import Role, User  # noqa: E402

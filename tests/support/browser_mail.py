@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from outgate.mail.message import queue_id
+from outgate.mail.queue_ids import queue_id
 
 AT: Final = 1_795_000_000.0  # seconds since the epoch
 NAMES: Final = (

@@ -4,7 +4,7 @@ from typing import Any
 
 from outgate.contract.events import MessageRefused
 from outgate.mail.evidence import DkimVerdict, Evidence, SignatureResult
-from outgate.mail.message import queue_id
+from outgate.mail.queue_ids import queue_id
 from outgate.portal.customers.models import Customer
 from outgate.portal.tracker.recording import record_events
 

@@ -14,7 +14,8 @@ from typing import Final, NamedTuple, Self, cast
 from tests.support.disk import SimulatedDisk
 
 from outgate.mail.address import ForwardPath, ReversePath
-from outgate.mail.message import Message, Progress, QueueId, RecipientProgress, Status, fresh_progress, queue_id
+from outgate.mail.message import Message, Progress, QueueId, RecipientProgress, Status, fresh_progress
+from outgate.mail.queue_ids import queue_id
 from outgate.spool.directory import SpoolDirectory
 from outgate.spool.event_log import read_events
 from outgate.spool.files import Files

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from outgate.contract.events import DeliveryAttempted, MessageAccepted, MessageEvent, MessageRefused, RecipientOutcome
-from outgate.mail.message import queue_id
+from outgate.mail.queue_ids import queue_id
 from outgate.portal.tracker.recording import record_events
 
 AT = 1_795_000_000.0  # seconds since the epoch

@@ -23,6 +23,11 @@ PENDING_MAX: Final = 100_000  # lines in memory; beyond it lines are dropped and
 _encoder = msgspec.json.Encoder()
 
 
+def rounded(seconds: float, steps: int) -> float:
+    """`seconds`, which are not negative, to one of so many steps a second: as `round`, in a tenth of the time."""
+    return int(seconds * steps + 0.5) / steps
+
+
 class Log(Protocol):
     """Where processes write what happened. `event` is a short kebab-case name; fields are plain values."""
 
@@ -49,14 +54,14 @@ class LogFile:
         self._wake = threading.Event()
         self._is_closing = False
         self.dropped = 0
-        self._thread = threading.Thread(target=self._run, name="log", daemon=True)
-        self._thread.start()
+        self._writer = threading.Thread(target=self._run, name="log", daemon=True)
+        self._writer.start()
 
     def write(self, event: str, **fields: Any) -> None:
         if len(self._lines) >= PENDING_MAX:
             self.dropped += 1
             return
-        fields["at"] = round(self._now(), 3)
+        fields["at"] = rounded(self._now(), 1_000)
         fields["process"] = self._process
         fields["event"] = event
         self._lines.append(_encoder.encode(fields))
@@ -72,7 +77,7 @@ class LogFile:
         """Write what is there. Idempotent."""
         self._is_closing = True
         self._wake.set()
-        self._thread.join()
+        self._writer.join()
 
     def _run(self) -> None:
         descriptor = -1
@@ -92,7 +97,8 @@ class LogFile:
             descriptor = self._current(descriptor)
             data = memoryview(b"\n".join(lines) + b"\n")
             while data:
-                data = data[os.write(descriptor, data) :]
+                written = os.write(descriptor, data)  # within the slice's bounds mypyc would write twice
+                data = data[written:]
         except OSError:
             self.dropped += len(lines)
         else:

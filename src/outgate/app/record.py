@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from msgspec import Struct
 
-from outgate.app.log import LogFile
+from outgate.app.log import LogFile, rounded
 from outgate.contract.events import (
     DeliveryAttempted,
     Event,
@@ -78,7 +78,7 @@ class Record:
         self.attempts[event.reason] = self.attempts.get(event.reason, 0) + 1
         self.log.write_struct(
             _AttemptLine(
-                round(event.at, 3),
+                rounded(event.at, 1_000),
                 event.worker,
                 "attempted",
                 event.queue_id,
@@ -87,7 +87,7 @@ class Record:
                 event.tls,
                 event.reason,
                 event.outcomes,
-                round(event.duration_seconds, 4),
+                rounded(event.duration_seconds, 10_000),
                 event.next_attempt_at,
             )
         )

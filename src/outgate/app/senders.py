@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from outgate.app.log import Log
 from outgate.contract.events import Event, SenderLocked
-from outgate.contract.policy import Counted, CustomerDocument, LimitScope
+from outgate.contract.policy import Counted, LimitScope
 from outgate.contract.wire import Count, CountsTold, CountsUsed, SendersAsk, SendersListed, SenderUse
 from outgate.mail.encoding import UNDECODABLE
 from outgate.policy.limits import Limiter
@@ -64,16 +64,12 @@ class Senders:
         self._log = log
         self._copied = 0
         self.limiter = Limiter(
-            document=self._document,
+            document=snapshot.document,
             locked=self._locked,
             workers=workers,
             workers_here=workers,
             knows_all=feed_is_current,
         )
-
-    def _document(self, customer_id: str) -> CustomerDocument | None:
-        view = self._snapshot.customer(customer_id)
-        return None if view is None else view.document
 
     def _locked(self, lock: Lock) -> None:
         self._emit(

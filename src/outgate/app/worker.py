@@ -62,6 +62,7 @@ from outgate.mail.message import ContentNeeds, Message, QueueId
 from outgate.net.certificate import Certificate, CertificateError, ensure_self_signed
 from outgate.net.clock import LoopClock, LoopThreads
 from outgate.net.control import ControlServer
+from outgate.net.currency import Currency
 from outgate.net.feed import FeedFollower
 from outgate.net.listener import Listener
 from outgate.net.relay import RelayConnector, RelaySettings
@@ -118,12 +119,13 @@ class Worker:
         self.certificate = self._load_certificate()
         self.spool = self._open_spool(self.directory, loop)
         self.record = Record(self.spool, log)
+        self.currency = Currency(loop.time)
         self.senders = Senders(
             path=self.directory / "senders",
             worker=self.name,
             workers=configuration.workers,
             snapshot=self.snapshot,
-            feed_is_current=lambda: self.follower.is_current,
+            feed_is_current=self.currency.holds,
             emit=self.record.take,
             now=time.time,
             log=log,
@@ -135,7 +137,7 @@ class Worker:
             apply=self._apply,
             carry_out=self._carry_out,
             queued=lambda: self.delivery.queued,
-            monotonic=loop.time,
+            currency=self.currency,
             used=self.senders.used,
             told=self.senders.told,
             lost=self.senders.lost,
@@ -184,7 +186,7 @@ class Worker:
             hops_max=configuration.limits.hops,
             next_queue_id=ids.next,
             now=time.time,
-            feed_is_current=lambda: self.follower.is_current,
+            feed_is_current=self.currency.holds,
             tls_available=lambda: self.certificate is not None,
             emit=self.record.take,
             submit=self.delivery.submit,
@@ -369,7 +371,7 @@ class Worker:
 
     def _route(self, message: Message) -> SenderRelay | None:
         customer_id = message.customer_id
-        if customer_id and not self.follower.is_current and self.snapshot.customer(customer_id) is None:
+        if customer_id and self.snapshot.customer(customer_id) is None and not self.currency.holds():
             raise RouteUnknown  # the copy of the policy may be lost: a sender relay must not be passed by
         return route(self.snapshot, customer_id, message.reverse_path)
 

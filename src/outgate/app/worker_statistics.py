@@ -22,7 +22,7 @@ def measure(worker: "Worker") -> dict[str, float]:
         "outgate_certificate_expires_at": worker.certificate.expires_at.timestamp() if worker.certificate else 0.0,
         "outgate_log_lines_dropped": float(worker.log.dropped),
         "outgate_policy_revision": float(worker.snapshot.revision),
-        "outgate_policy_current": float(worker.follower.is_current),
+        "outgate_policy_current": float(worker.currency.holds()),
         "outgate_policy_documents": float(len(worker.items)),
         "outgate_spool_failed": float(worker.spool.health is Health.FAILED),
         "outgate_spool_full": float(worker.spool.health is Health.FULL),

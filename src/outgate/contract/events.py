@@ -3,6 +3,9 @@
 `event_id` follows from the content, so that an event shipped twice is one event. Times are seconds since the epoch.
 """
 
+from collections.abc import Callable
+from typing import Final
+
 import msgspec
 from msgspec import Struct
 
@@ -131,12 +134,10 @@ class SenderLocked(Struct, frozen=True, tag="sender-locked"):
 MessageEvent = MessageAccepted | MessageRefused | DeliveryAttempted
 Event = MessageEvent | SenderLocked
 
-_encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Event] = msgspec.msgpack.Decoder(Event)
 
 
-def encode_event(event: Event) -> bytes:
-    return _encoder.encode(event)
+encode_event: Final[Callable[[Event], bytes]] = msgspec.msgpack.Encoder().encode
 
 
 def decode_event(octets: bytes) -> Event:

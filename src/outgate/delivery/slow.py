@@ -19,8 +19,9 @@ from outgate.delivery.settings import FAULT_SECONDS
 from outgate.delivery.waiting import Waiting, WaitingRoom
 from outgate.mail.message import Lane, Message, Progress, QueueId
 from outgate.policy import limits
-from outgate.policy.limits import Blocked, Limiter, Sender
+from outgate.policy.limits import Blocked, Limiter
 from outgate.policy.meters import Key
+from outgate.policy.sender import Sender
 
 BEHIND_MAX_SECONDS: Final = 1_800.0  # at most so much later mail overtakes a large message in the slow lane
 BEHIND_OCTETS_PER_SECOND: Final = 16_384.0  # octets of a slow message for which it lets a second's later mail pass

@@ -31,6 +31,12 @@ def fields_of(head: bytes, names: Set[str]) -> tuple[tuple[str, str], ...]:
     return tuple(fields)
 
 
+def has_signature(head: bytes) -> bool:
+    """Might `head`, the header block of a message, have a DKIM-Signature field? Cheap; True too often at most."""
+    lower = head.lower()
+    return b"\r\ndkim-s" in lower or lower.startswith(b"dkim-s")
+
+
 class Fields:
     """A header block whose fields are asked for by name; a value is decoded when it is asked for."""
 

@@ -5,7 +5,6 @@ as they stand here, field by field in this order: a new field goes to the end an
 """
 
 from enum import IntEnum
-from typing import Final
 
 from msgspec import Struct
 
@@ -13,10 +12,7 @@ from outgate.mail.address import ForwardPath, ReversePath
 from outgate.mail.evidence import NO_EVIDENCE, Evidence
 from outgate.mail.findings import NOT_SCANNED, ScanReport
 
-QueueId = str  # 13 characters of `QUEUE_ID_ALPHABET`, unique in an installation; see `queue_id`
-
-QUEUE_ID_ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: sorts by time, no look-alikes
-_PAIRS: Final = tuple([first + second for first in QUEUE_ID_ALPHABET for second in QUEUE_ID_ALPHABET])
+QueueId = str  # 13 characters, unique in an installation; see `mail.queue_ids`
 
 
 class ContentNeeds(IntEnum):
@@ -112,6 +108,7 @@ class Progress(Struct, frozen=True, array_like=True, gc=False):
 
 
 _FRESH = RecipientProgress()
+_FRESH_ONE = Progress((_FRESH,))  # of most messages
 
 
 def fresh_progress(recipients: int) -> Progress:
@@ -121,18 +118,7 @@ def fresh_progress(recipients: int) -> Progress:
 
 def first_progress(message: Message) -> Progress:
     """How `message` stands when it is accepted: nothing tried yet, and waiting for a person if it is held."""
+    if len(message.forward_paths) == 1 and message.lane != Lane.HELD:
+        return _FRESH_ONE
     recipients = (_FRESH,) * len(message.forward_paths)
     return Progress(recipients, held=True) if message.lane == Lane.HELD else Progress(recipients)
-
-
-def queue_id(milliseconds: int, worker: int, counter: int) -> QueueId:
-    """An id from the time (41 bits: until 2039), the worker's number (0 to 1023) and a counter (16,384 a millisecond).
-
-    Pure: who calls keeps the counter and gives a time that never goes back.
-    """
-    number = ((milliseconds & 0x1FFFFFFFFFF) << 24) | ((worker & 0x3FF) << 14) | (counter & 0x3FFF)
-    pairs = _PAIRS
-    return (
-        f"{QUEUE_ID_ALPHABET[number >> 60]}{pairs[number >> 50 & 1023]}{pairs[number >> 40 & 1023]}"
-        f"{pairs[number >> 30 & 1023]}{pairs[number >> 20 & 1023]}{pairs[number >> 10 & 1023]}{pairs[number & 1023]}"
-    )

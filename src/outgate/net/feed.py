@@ -1,7 +1,7 @@
 """A worker's end of the feed: follows the clerk, applies documents, carries out commands, acknowledges.
 
-The clerk may be away at any time; mail goes on from what the worker knows, and `is_current` says how far that may be
-trusted: a sender is refused for good on the ground of identity only while it is True.
+The clerk may be away at any time; mail goes on from what the worker knows, and a `Currency` says how far that may be
+trusted: a sender is refused for good on the ground of identity only while it holds.
 """
 
 import asyncio
@@ -26,8 +26,8 @@ from outgate.contract.wire import (
     WireError,
     frame,
 )
+from outgate.net.currency import Currency
 
-CURRENT_SECONDS: Final = 10.0  # the feed counts as current this long after the clerk's last confirmation
 HEARTBEAT_SECONDS: Final = 1.0  # between two
 COUNT_SECONDS: Final = 0.1  # between two looks whether the clerk should be told what was used of limits
 RECONNECT_SECONDS: Final = 0.5  # before the clerk is looked for again
@@ -50,7 +50,7 @@ class FeedFollower:
         apply: Callable[[Documents], None],
         carry_out: Callable[[Command], CommandResult],
         queued: Callable[[], int],
-        monotonic: Callable[[], float],
+        currency: Currency,
         used: Callable[[], CountsUsed | None] = lambda: None,
         told: Callable[[CountsTold], None] = lambda _: None,
         lost: Callable[[], None] = lambda: None,
@@ -61,16 +61,10 @@ class FeedFollower:
         self._apply = apply
         self._carry_out = carry_out
         self._queued = queued
-        self._monotonic = monotonic
+        self._currency = currency
         self._used = used
         self._told = told
         self._lost = lost
-        self._confirmed_at = float("-inf")
-
-    @property
-    def is_current(self) -> bool:
-        """Has the clerk confirmed within `CURRENT_SECONDS` that nothing newer than what we hold exists?"""
-        return self._monotonic() - self._confirmed_at < CURRENT_SECONDS
 
     async def run(self) -> None:
         while True:
@@ -99,12 +93,12 @@ class FeedFollower:
                 match message:
                     case Documents():
                         if message.is_complete:
-                            self._confirmed_at = float("-inf")  # what we held was wrong; it is complete only in the end
+                            self._currency.doubt()  # what we held was wrong; it is complete only in the end
                         self._apply(message)
                         self._acknowledge(writer)
                     case Current(revision):
                         if revision <= self._revision():
-                            self._confirmed_at = self._monotonic()
+                            self._currency.confirm()
                     case Ordered(number, command):
                         self._say(writer, CommandDone(number, self._carry_out(command)))
                     case CountsTold():

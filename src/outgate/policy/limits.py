@@ -23,6 +23,7 @@ from outgate.policy.locks import Lock, Locks
 from outgate.policy.mailbox import mailbox_of
 from outgate.policy.meters import CROWD, DEMAND, Key, Meter, Meters
 from outgate.policy.reasons import Reason
+from outgate.policy.sender import Sender
 from outgate.policy.slow_room import SlowRoom
 from outgate.policy.window import Window
 
@@ -88,16 +89,6 @@ class Blocked(Struct, frozen=True):
     key: Key
     at: float
     rate: float = 0.0
-
-
-class Sender(Struct, frozen=True, gc=False):
-    """Whose message it is, as limits count it. mailbox: canonical, see `mailbox_of`; empty for a null reverse-path.
-    domain: of the reverse-path. source: where it came from, see `source_of`."""
-
-    customer_id: str
-    mailbox: str
-    domain: str
-    source: str
 
 
 def sender_of(customer_id: str, reverse_path: ReversePath, source: str) -> Sender:

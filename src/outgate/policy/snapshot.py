@@ -5,7 +5,7 @@ hundred thousand networks. Decides nothing: `admission` does.
 """
 
 from collections.abc import Iterable, Mapping, Set
-from enum import Enum
+from enum import StrEnum
 from ipaddress import ip_address
 from typing import Final
 
@@ -28,7 +28,7 @@ from outgate.policy.pools import Pool
 from outgate.policy.providers import ProviderIndex
 
 
-class SourceClass(Enum):
+class SourceClass(StrEnum):
     """What kind of address a connection comes from. A provider's is the provider's, whoever has declared it."""
 
     UNKNOWN = "unknown"
@@ -111,6 +111,10 @@ class Snapshot:
 
     def customer(self, customer_id: str) -> CustomerView | None:
         return self._customers.get(customer_id)
+
+    def document(self, customer_id: str) -> CustomerDocument | None:
+        view = self._customers.get(customer_id)
+        return None if view is None else view.document
 
     def owner(self, domain: str) -> str:
         """The id of the customer that a canonical domain belongs to, or "". Subdomains belong to somebody only where

@@ -17,6 +17,7 @@ from outgate.contract.policy import Provider
 from outgate.contract.scanning import ContentAction
 from outgate.mail.address import ForwardPath
 from outgate.mail.evidence import NO_EVIDENCE, Evidence
+from outgate.mail.fields import has_signature
 from outgate.mail.findings import NOT_SCANNED, ScanReport
 from outgate.mail.fingerprint import Fingerprint, fingerprint_of
 from outgate.mail.message import ContentNeeds, Lane, Message, QueueId
@@ -39,7 +40,7 @@ from outgate.reception.judging import Judged, Proven, judge_content
 from outgate.reception.record import accepted_event, evidence_of
 from outgate.reception.room import HEAD_HELD_MAX
 from outgate.reception.shared import Reception, Wire
-from outgate.reception.signatures import Results, has_signature
+from outgate.reception.signatures import Results
 from outgate.reception.split import Copy, Split
 from outgate.reception.trace import protocol, received_line
 from outgate.reception.transaction import Arrived, MemoryShort, Stumbled, Transaction
@@ -429,7 +430,7 @@ class ReceptionConversation:
         if charge.refusal is not None:
             return self._refuse_content(transaction, charge.refusal, arrived.header, evidence, report)
         if charge.is_slow:
-            lane, lane_reason = Lane.SLOW, Reason.OVER_LIMIT.value
+            lane, lane_reason = Lane.SLOW, str(Reason.OVER_LIMIT)
         message = self._message(arrived, customer_id, at, lane, lane_reason, evidence, report)
         if transaction.refused:
             self._report_refused(transaction)
@@ -479,7 +480,7 @@ class ReceptionConversation:
             if each.decision.action is not ContentAction.DELIVER:
                 lane, lane_reason = Lane.HELD, each.report.reason
             elif charge.is_slow:
-                lane, lane_reason = Lane.SLOW, Reason.OVER_LIMIT.value
+                lane, lane_reason = Lane.SLOW, str(Reason.OVER_LIMIT)
             message = self._message(
                 arrived, settled.customer_id, at, lane, lane_reason, proven.evidence, each.report, queue_id, each.places
             )
@@ -628,7 +629,7 @@ class ReceptionConversation:
                 queue_id=queue_id,
                 at=at,
             ),
-            transaction.reason.value,
+            str(transaction.reason),
             wire.address,
             session.hello_name,
             header.message_id,

@@ -8,8 +8,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
+from outgate.mail.fields import has_signature
 from outgate.reception.interface import Answered, Lookups
-from outgate.reception.signatures import Results, SignatureCheck, Signatures, has_signature
+from outgate.reception.signatures import Results, SignatureCheck, Signatures
 
 NAMES_SECONDS: Final = 5.0  # for DNS to name an address; then it has no name
 

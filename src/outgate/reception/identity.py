@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Final
 
-from outgate.mail.message import QueueId, queue_id
+from outgate.mail.message import QueueId
+from outgate.mail.queue_ids import queue_id
 
 COUNTER_MAX: Final = 16_383  # ids in one millisecond; then the next millisecond is taken in advance
 

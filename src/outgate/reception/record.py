@@ -42,7 +42,7 @@ def evidence_of(
     source: SourceStanding, proof: Proof, pool: str, signatures: Sequence[SignatureResult] | None
 ) -> Evidence:
     """What a message showed. signatures: None where they were not looked at."""
-    source_class = source.source_class.value
+    source_class = str(source.source_class)
     if not signatures and source.provider is None:
         if signatures is None:
             return Evidence(source_class)

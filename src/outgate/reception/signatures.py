@@ -1,6 +1,7 @@
 """The DKIM signatures of a message on its way in: body hashes while the content comes, then keys from DNS, verdicts.
 
-Nothing here concerns a message without a DKIM-Signature field: `has_signature` tells, and then no check is made.
+Nothing here concerns a message without a DKIM-Signature field: `mail.fields.has_signature` tells, and then no check is
+made.
 
 Hashing stays on the event loop, piece by piece as the content comes: the scans over a piece hold the interpreter's
 lock, so in a thread they would keep the loop waiting just as long. What is left to a thread is the judging of a huge
@@ -30,12 +31,6 @@ INLINE_SIGNATURES: Final = 4  # of one message that are judged on the loop; Ed25
 Results = tuple[SignatureResult, ...]
 Done = Callable[[Results], None]
 Key = PublicKey | KeyFlaw
-
-
-def has_signature(head: bytes) -> bool:
-    """Might `head`, the header block of a message, have a DKIM-Signature field? Cheap; True too often at most."""
-    lower = head.lower()
-    return b"\r\ndkim-s" in lower or lower.startswith(b"dkim-s")
 
 
 class _HeldKey(Struct, frozen=True):

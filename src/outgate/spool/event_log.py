@@ -207,12 +207,13 @@ def read_events(
     for file in later:
         if file.number != number:
             number, offset = file.number, 0
+        found: list[bytes] = []
+        is_exhausted = True
         with _opened(files, directory / file.name) as descriptor:
-            if descriptor is None:
-                continue
-            reading = _Reading(file.tag, is_complete=file is not later[-1], report_damage=report_damage)
-            found, offset = reading.read(files, descriptor, offset, room)
-            is_exhausted = offset >= files.size(descriptor)
+            if descriptor is not None:
+                reading = _Reading(file.tag, is_complete=file is not later[-1], report_damage=report_damage)
+                found, offset = reading.read(files, descriptor, offset, room)
+                is_exhausted = offset >= files.size(descriptor)
         events += found
         room -= sum(map(len, found))
         if room <= 0 or not is_exhausted:

@@ -11,7 +11,7 @@ from typer.testing import Result
 from outgate.app.cli import app
 from outgate.contract.events import DeliveryAttempted, MessageAccepted, RecipientOutcome
 from outgate.mail.evidence import Evidence
-from outgate.mail.message import queue_id
+from outgate.mail.queue_ids import queue_id
 from outgate.portal.tracker.recording import record_events
 
 pytestmark = pytest.mark.django_db(databases="__all__")

@@ -11,7 +11,7 @@ from tests.support.sightings import FITTING, OWN, TENANT, record, refused
 from outgate.app.provider_data import packaged_documents
 from outgate.contract.events import MessageAccepted
 from outgate.mail.evidence import NO_EVIDENCE, Evidence
-from outgate.mail.message import queue_id
+from outgate.mail.queue_ids import queue_id
 from outgate.portal.accounts.models import AuditEntry
 from outgate.portal.customers.models import Customer
 from outgate.portal.guides.kinds import GUIDES, Guide, guide_of, guides_for

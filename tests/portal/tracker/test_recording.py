@@ -16,7 +16,7 @@ from msgspec import structs
 from outgate.contract.events import DeliveryAttempted, MessageAccepted, MessageEvent, MessageRefused, RecipientOutcome
 from outgate.mail.evidence import DkimVerdict, Evidence, SignatureResult
 from outgate.mail.findings import NOT_SCANNED, AttachmentFact, Category, Finding, ScanReport
-from outgate.mail.message import queue_id
+from outgate.mail.queue_ids import queue_id
 from outgate.portal.tracker.models import (
     ShippingCursor,
     TrackedAttempt,

@@ -8,7 +8,7 @@ import pytest
 from django.db.models import Q
 from tests.support.tracked import AT, NOW, accept, attempt, name_at, refuse
 
-from outgate.mail.message import queue_id
+from outgate.mail.queue_ids import queue_id
 from outgate.portal.tracker import search as module
 from outgate.portal.tracker.search import (
     NEWER_MAX,

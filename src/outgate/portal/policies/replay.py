@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from outgate.contract.scanning import ContentAction, Field, ScanPolicy
 from outgate.mail.findings import AttachmentFact, Category, Finding, ScanReport
-from outgate.mail.message import queue_id
+from outgate.mail.queue_ids import queue_id
 from outgate.policy.content_rule import MessageFacts, as_one, decide_content
 from outgate.portal.customers.models import Customer
 from outgate.portal.tracker.models import TrackedMessage, TrackedRecipient

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from outgate.mail.evidence import DkimVerdict
-from outgate.mail.message import queue_id
+from outgate.mail.queue_ids import queue_id
 from outgate.portal.tracker.models import TrackedMessage
 
 DAYS: Final = 7

@@ -13,7 +13,7 @@ from typing import Final
 
 from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet
 
-from outgate.mail.message import QUEUE_ID_ALPHABET, queue_id
+from outgate.mail.queue_ids import QUEUE_ID_ALPHABET, queue_id
 from outgate.portal.errors import Invalid
 from outgate.portal.reason_pages import reason_page
 from outgate.portal.tracker.models import Status, TrackedAttempt, TrackedMessage, TrackedRecipient

@@ -6,7 +6,7 @@ from typing import Final
 from django.conf import settings
 from django.db import transaction
 
-from outgate.mail.message import queue_id
+from outgate.mail.queue_ids import queue_id
 from outgate.portal.tracker.models import (
     ShippingCursor,
     TenantSighting,

@@ -7,7 +7,7 @@ from typing import Final
 
 from django.db.models import Count, Max, Q
 
-from outgate.mail.message import queue_id
+from outgate.mail.queue_ids import queue_id
 from outgate.portal.customers.models import Customer, MailPlatform
 from outgate.portal.tracker.models import Status, TrackedMessage
 

@@ -14,7 +14,7 @@ from tests.support.tracked import accept
 
 from outgate.contract.events import MessageAccepted
 from outgate.mail.evidence import Evidence
-from outgate.mail.message import queue_id
+from outgate.mail.queue_ids import queue_id
 from outgate.portal.accounts.models import AuditEntry, Right
 from outgate.portal.guides.kinds import GUIDES
 from outgate.portal.outbound.services import add_domain

@@ -7,7 +7,7 @@ from django.utils import timezone
 from tests.portal.web.conftest import People, SignedIn
 from tests.support.portal import ACTOR
 
-from outgate.mail.message import queue_id
+from outgate.mail.queue_ids import queue_id
 from outgate.portal.customers.models import Customer, MailPlatform
 from outgate.portal.outbound.services import add_domain, vouch_for_domain
 from outgate.portal.spf.models import SpfState
