@@ -78,6 +78,50 @@ def test_aiosmtpd_as_next_hop_without_chunking(outgate: Callable[..., Installati
     assert arrived[0].endswith(CONTENT)
 
 
+class ImpatientServer(Controller):
+    """Ends each connection with 421 when it has had so many messages."""
+
+    def __init__(self, each: int) -> None:
+        super().__init__(None, hostname="127.0.0.1", port=free_port())
+        self.each = each
+        self.ended = 0
+
+    def factory(self) -> SMTP:
+        controller = self
+
+        class Server(SMTP):
+            transactions = 0
+
+            async def smtp_MAIL(self, arg: str | None) -> None:  # noqa: N802
+                self.transactions += 1
+                if self.transactions <= controller.each:
+                    await super().smtp_MAIL(arg)
+                    return
+                controller.ended += 1
+                await self.push("421 4.7.0 enough of you")
+                assert self.transport is not None
+                self.transport.close()
+
+        return Server(None)
+
+
+def test_a_next_hop_that_wants_few_messages_a_connection_defers_none(outgate: Callable[..., Installation]) -> None:
+    """What one connection is told counts for those that follow, so that few are in the way of a 421, and each of these
+    goes at once on another."""
+    server = ImpatientServer(each=5)
+    server.start()
+    try:
+        relay = outgate(server.port)
+        for _ in range(60):
+            deliver(relay)
+        lines = relay.wait_for_log("attempted", 60)
+    finally:
+        server.stop()
+    assert {line["reason"] for line in lines} == {"relayed"}
+    assert len(lines) == 60
+    assert 1 <= server.ended <= 3
+
+
 def scripted(answers: dict[str, list[str | None]]) -> Callable[[str, str], str | None]:
     """Each verb's answers in turn; then the ordinary ones."""
     left = {verb: list(replies) for verb, replies in answers.items()}
