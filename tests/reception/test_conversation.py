@@ -430,6 +430,18 @@ def test_mail_for_the_postmaster_goes_where_the_operator_says() -> None:
     assert message.customer_id == ""
 
 
+def test_an_internationalised_postmaster_asks_for_a_next_hop_that_takes_it() -> None:
+    """Though the sender, who wrote `postmaster`, asked for no SMTPUTF8."""
+    peer = Peer(address="198.51.100.9", postmaster=ForwardPath.parse("jörg@operator.example"))
+    replies = peer.say(
+        b"EHLO c\r\nMAIL FROM:<x@gamma.example>\r\nRCPT TO:<Postmaster>\r\nDATA\r\n"
+        b"From: <x@gamma.example>\r\n\r\nhelp\r\n.\r\n"
+    )
+    assert replies[-1].startswith("250")
+    message, _ = peer.submitted[0]
+    assert message.needs & ContentNeeds.UTF8
+
+
 def test_nobody_begins_a_message_while_the_worker_ends() -> None:
     peer = Peer()
     peer.reception.is_stopping = True

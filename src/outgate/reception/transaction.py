@@ -84,10 +84,12 @@ class Transaction:
     def needs_utf8(self, header: HeaderFacts, forward_paths: Sequence[ForwardPath]) -> bool:
         """RFC 6531 §3.4: an internationalised address in the envelope, or raw UTF-8 in a header that declared itself
         so."""
-        if not self.smtputf8:
-            return False  # then no internationalised address was taken
-        paths = (self.sender.reverse_path, *forward_paths)
-        return header.has_non_ascii or any(path.is_utf8 for path in paths)
+        if self.smtputf8 and header.has_non_ascii:
+            return True
+        for path in forward_paths:  # the operator's address of the postmaster may stand there unasked for
+            if not path.text.isascii():
+                return True
+        return not self.sender.reverse_path.text.isascii()
 
 
 class Arrived:
