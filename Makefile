@@ -27,7 +27,7 @@ $(VENV)/.test: $(VENV)/.run requirements/test.txt
 	@touch $@
 
 # What is compiled has been tested as it is; here the same once more as Python.
-PURE := tests/smtp tests/reception tests/delivery tests/spool/segments tests/spool/test_sealed.py tests/spool/test_records.py tests/spool/test_event_log.py tests/portal/tracker/test_rows.py tests/net/test_listener.py tests/net/test_outbox.py tests/test_compiled.py
+PURE := tests/smtp tests/reception tests/delivery tests/spool/segments tests/spool/test_sealed.py tests/spool/test_records.py tests/spool/test_event_log.py tests/spool/test_event_frames.py tests/portal/tracker/test_rows.py tests/net/test_listener.py tests/net/test_outbox.py tests/test_compiled.py
 
 # The browser's driver keeps an event loop running in its process, beside which no other test could have one of its own.
 test: $(VENV)/.test system-packages $(VENV)/.compiled corpus check
