@@ -10,7 +10,7 @@ SEGMENT_OCTETS: Final = 64 * 1024 * 1024  # long enough that changing segments i
 RESERVE_OCTETS: Final = 256 * 1024 * 1024  # of the disk, never used for mail: marks, copies and others go on
 SEGMENTS_KEPT: Final = 4  # up to so many segments nothing is copied forward: finished mail empties them for nothing
 SPARES_KEPT: Final = 2  # emptied segments kept for the next ones; more go back to the disk
-EVENTS_SECONDS: Final = 0.05  # events are flushed so soon after the first, which lengthens 1 commit in some 50
+EVENTS_SECONDS: Final = 0.02  # events are flushed so soon after the first, which lengthens 1 commit in some 20
 CHECK_SECONDS: Final = 1.0  # between two looks at how full the disk is, and two tries to go on after a full one
 MARKS_SECONDS: Final = 0.3  # marks wait so long for a message whose flush they can share; a second is promised
 
