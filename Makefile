@@ -17,8 +17,8 @@ $(VENV)/.run: requirements/run.txt requirements/build.txt pyproject.toml
 	@touch $@
 
 # What is compiled is optional: without a C compiler or Python's headers Outgate runs in pure Python.
-$(VENV)/.compiled: $(VENV)/.run src/outgate/spool/_flusher.c src/outgate/scanning/_tally.c src/outgate/smtp/_scans.c tools/compile tools/compile_modules.py src/outgate/compiled.py \
-  $(wildcard $(addprefix src/outgate/,$(addsuffix /*.py,smtp mail policy reception delivery net)))
+$(VENV)/.compiled: $(VENV)/.run tools/compile tools/compile_modules.py src/outgate/compiled.py $(wildcard src/outgate/*/_*.c) \
+  $(wildcard $(addprefix src/outgate/,$(addsuffix /*.py,app smtp mail policy reception delivery net spool spool/segments portal/tracker)))
 	@tools/compile $(BIN)/python
 	@touch $@
 
