@@ -418,28 +418,27 @@ def test_a_loop_is_ended() -> None:
     assert peer.say(ENVELOPE + b"DATA\r\n" + content + b"\r\n.\r\n")[-1].startswith("554 5.4.6 hop-limit")
 
 
-def test_mail_for_the_postmaster_goes_where_the_operator_says() -> None:
-    peer = Peer(address="198.51.100.9", postmaster=ForwardPath.parse("ops@operator.example"))
+def letter(postmaster: str) -> Message:
+    """What a stranger's mail for our postmaster, whose mailbox this is, becomes; its other recipient is refused."""
+    peer = Peer(address="198.51.100.9", postmaster=ForwardPath.parse(postmaster))
     replies = peer.say(
         b"EHLO c\r\nMAIL FROM:<x@gamma.example>\r\nRCPT TO:<Postmaster>\r\nRCPT TO:<bob@receiver.example>\r\nDATA\r\n"
         b"From: <x@gamma.example>\r\n\r\nhelp\r\n.\r\n"
     )
     assert replies[-1].startswith("250")
     message, _ = peer.submitted[0]
+    return message
+
+
+def test_mail_for_the_postmaster_goes_where_the_operator_says() -> None:
+    message = letter("ops@operator.example")
     assert [path.text for path in message.forward_paths] == ["ops@operator.example"]
     assert message.customer_id == ""
 
 
 def test_an_internationalised_postmaster_asks_for_a_next_hop_that_takes_it() -> None:
     """Though the sender, who wrote `postmaster`, asked for no SMTPUTF8."""
-    peer = Peer(address="198.51.100.9", postmaster=ForwardPath.parse("jörg@operator.example"))
-    replies = peer.say(
-        b"EHLO c\r\nMAIL FROM:<x@gamma.example>\r\nRCPT TO:<Postmaster>\r\nDATA\r\n"
-        b"From: <x@gamma.example>\r\n\r\nhelp\r\n.\r\n"
-    )
-    assert replies[-1].startswith("250")
-    message, _ = peer.submitted[0]
-    assert message.needs & ContentNeeds.UTF8
+    assert letter("jörg@operator.example").needs & ContentNeeds.UTF8
 
 
 def test_nobody_begins_a_message_while_the_worker_ends() -> None:

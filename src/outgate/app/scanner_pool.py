@@ -218,8 +218,7 @@ class ScannerPool:
 
     def _order(self, job: _Job, known: dict[str, object]) -> bytes:
         request = job.request
-        view = self._snapshot.customer(request.customer_id)
-        document = view.document if view is not None else None
+        document = self._snapshot.document(request.customer_id)
         customer, forget = None, False
         if document is not None and known.get(request.customer_id) is not document:
             if len(known) >= CUSTOMERS_MAX:

@@ -113,12 +113,10 @@ _FRESH_ONE = Progress((_FRESH,))  # of most messages
 
 def fresh_progress(recipients: int) -> Progress:
     """Nothing tried yet."""
-    return Progress((_FRESH,) * recipients)
+    return _FRESH_ONE if recipients == 1 else Progress((_FRESH,) * recipients)
 
 
 def first_progress(message: Message) -> Progress:
     """How `message` stands when it is accepted: nothing tried yet, and waiting for a person if it is held."""
-    if len(message.forward_paths) == 1 and message.lane != Lane.HELD:
-        return _FRESH_ONE
-    recipients = (_FRESH,) * len(message.forward_paths)
-    return Progress(recipients, held=True) if message.lane == Lane.HELD else Progress(recipients)
+    recipients = len(message.forward_paths)
+    return Progress((_FRESH,) * recipients, held=True) if message.lane == Lane.HELD else fresh_progress(recipients)

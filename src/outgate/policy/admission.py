@@ -53,7 +53,7 @@ def stand_sender(snapshot: Snapshot, source: SourceStanding, reverse_path: Rever
     is_foreign = False
     if not source.customers:
         refusal = Decision(Verdict.REJECT, Reason.SOURCE_UNKNOWN, source.address)
-    elif provider is not None and source.pool is Pool.CONSUMER:
+    elif source.pool is Pool.CONSUMER:
         refusal = Decision(Verdict.REJECT, Reason.POOL_CONSUMER, source.address)
     elif reverse_path.is_null:
         if source.active:

@@ -408,9 +408,9 @@ class ReceptionConversation:
         self._count(evidence)
         if settled.decision.verdict is not Verdict.ACCEPT:
             return self._refuse_content(transaction, settled.decision, header, evidence)
-        view = reception.snapshot.customer(settled.customer_id)
-        if view is not None and view.document.scanning.is_on:
-            return self._scan(Proven(arrived, settled, evidence, view.document.scanning))
+        document = reception.snapshot.document(settled.customer_id)
+        if document is not None and document.scanning.is_on:
+            return self._scan(Proven(arrived, settled, evidence, document.scanning))
         return self._take(arrived, settled.customer_id, settled.lane, settled.lane_reason, evidence)
 
     def _take(
@@ -452,8 +452,8 @@ class ReceptionConversation:
 
     def _held_key(self, customer_id: str) -> bytes:
         """What this customer's held mail is sealed for; empty where it is not."""
-        view = self._reception.snapshot.customer(customer_id) if self._reception.holding is not None else None
-        return view.document.held_key if view is not None else b""
+        document = self._reception.snapshot.document(customer_id) if self._reception.holding is not None else None
+        return document.held_key if document is not None else b""
 
     def _held_copy(self, message: Message) -> Copy:
         public_key = self._held_key(message.customer_id)

@@ -84,12 +84,9 @@ class Transaction:
     def needs_utf8(self, header: HeaderFacts, forward_paths: Sequence[ForwardPath]) -> bool:
         """RFC 6531 §3.4: an internationalised address in the envelope, or raw UTF-8 in a header that declared itself
         so."""
-        if self.smtputf8 and header.has_non_ascii:
+        if self.sender.reverse_path.is_utf8 or (self.smtputf8 and header.has_non_ascii):
             return True
-        for path in forward_paths:  # the operator's address of the postmaster may stand there unasked for
-            if not path.text.isascii():
-                return True
-        return not self.sender.reverse_path.text.isascii()
+        return any(path.is_utf8 for path in forward_paths)
 
 
 class Arrived:

@@ -88,7 +88,7 @@ class DataContent(_Collected):
         if dot < 0:
             self._add(octets[start : self._hold(octets, start)])
             return -1
-        end = _find_end(octets, dot)
+        end = octets.find(_END, dot)
         if end < 0:
             stop = self._hold(octets, start)
         else:
@@ -100,7 +100,7 @@ class DataContent(_Collected):
 
     def _skip(self, octets: bytes, start: int, moved: int) -> int:
         dot = find_dot(octets, start)
-        end = -1 if dot < 0 else _find_end(octets, dot)
+        end = -1 if dot < 0 else octets.find(_END, dot)
         if end < 0:
             self.size_octets += self._hold(octets, start) - start
             return -1
@@ -133,11 +133,6 @@ class DataContent(_Collected):
                 self._discard()
             else:
                 self._collect(octets)
-
-
-def _find_end(octets: bytes, dot: int) -> int:
-    """Where the end of data begins, at `dot`, where a line begins with one, or behind it; -1 if nowhere."""
-    return dot if octets.startswith(_END, dot) else octets.find(_END, dot + 1)
 
 
 class ChunkedContent(_Collected):

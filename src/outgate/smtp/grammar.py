@@ -77,9 +77,7 @@ def read_mail(argument: str, *, is_extended: bool) -> MailReceived | Reply:
         path = ReversePath(*found)
         end = match.end()
     if end == len(argument):
-        if path.text.isascii():
-            return MailReceived(path, None, Body.SEVEN_BIT, False)
-        return answers.REVERSE_PATH_NEEDS_SMTPUTF8
+        return answers.REVERSE_PATH_NEEDS_SMTPUTF8 if path.is_utf8 else MailReceived(path, None, Body.SEVEN_BIT, False)
     if argument[end] != " ":
         return answers.REVERSE_PATH_SHAPE
     parameters = _read_parameters(argument[end:])
@@ -113,7 +111,7 @@ def read_recipient(argument: str, *, smtputf8: bool) -> ForwardPath | Reply:
     end = match.end()
     if end != len(argument):
         return answers.RCPT_PARAMETERS if argument[end] == " " else answers.FORWARD_PATH_SHAPE
-    if not smtputf8 and not path.text.isascii():
+    if not smtputf8 and path.is_utf8:
         return answers.FORWARD_PATH_NEEDS_SMTPUTF8
     return path
 

@@ -9,9 +9,9 @@ from typing import Final
 from zlib import crc32
 
 TAG_OCTETS: Final = 8
-FRAME_OCTETS: Final = TAG_OCTETS + 8  # in front of an event
-
 _NUMBER: Final = struct.Struct("<I")
+FRAME_OCTETS: Final = TAG_OCTETS + 2 * _NUMBER.size  # in front of an event
+
 _pack_number: Final = _NUMBER.pack
 _unpack_numbers: Final = struct.Struct("<II").unpack_from
 
@@ -56,7 +56,7 @@ def _event_at(octets: bytes, position: int, tag: bytes, seed: int) -> bytes | No
         return None
     checksum, length = _unpack_numbers(octets, position + TAG_OCTETS)
     event = octets[start : start + length]
-    if len(event) != length or crc32(event, crc32(octets[start - 4 : start], seed)) != checksum:
+    if len(event) != length or crc32(event, crc32(octets[start - _NUMBER.size : start], seed)) != checksum:
         return None
     return event
 
